@@ -1,0 +1,5 @@
+//! The alerting machine: episodes, routes, groups, inhibition, told-ledger, deliveries.
+
+mod types;
+
+pub use types::*;

@@ -1,0 +1,1 @@
+//! What targets expose: text 0.0.4, OpenMetrics, protobuf.

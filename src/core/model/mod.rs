@@ -1,0 +1,23 @@
+//! The field's words, one type each: labels, matcher, sample, timestamp, duration, alert, transition, source.
+//! Plain values with their parsing and printing; nothing here decides anything.
+
+mod alert;
+mod duration;
+mod labels;
+mod matcher;
+mod secret;
+mod source;
+mod time;
+
+pub use alert::{Alert, AlertState, Ending, RuleKey, Transition};
+pub use duration::{Duration, DurationError};
+pub use labels::{Fingerprint, Labels, LabelsBuilder, is_legacy_label_name, is_legacy_metric_name};
+pub use matcher::{MatchOp, Matcher};
+pub use secret::Secret;
+pub use source::{SourceId, Sources};
+pub use time::{Sample, STALE_NAN_BITS, Timestamp, is_stale, stale_nan};
+
+/// The label that holds a series' name.
+pub const METRIC_NAME: &str = "__name__";
+/// The label that holds an alert's name.
+pub const ALERT_NAME: &str = "alertname";

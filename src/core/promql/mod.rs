@@ -1,0 +1,12 @@
+//! PromQL of Prometheus 3.14: lexer, parser with spans, type checks, printer, evaluator.
+//!
+//! Evaluation is a function of (expression, options, [`Queryable`]); what a result was made from travels with it as
+//! [`crate::model::Sources`]. Semantics: spec/prometheus.md §2, items Q.
+
+mod ast;
+mod queryable;
+mod value;
+
+pub use ast::*;
+pub use queryable::{Queryable, SelectError, SelectHints, Series};
+pub use value::{Element, RangeSeries, SampleValue, Value};

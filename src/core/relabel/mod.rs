@@ -1,0 +1,1 @@
+//! Relabelling (spec S20).

@@ -1,0 +1,1 @@
+//! Go's text/template and html/template, for label and annotation templates and for notification texts.

@@ -1,0 +1,3 @@
+//! botwatch: the shell around [`botwatch_core`].
+pub mod platform;
+pub mod runtime;

@@ -1,0 +1,1 @@
+//! The only clock, the only spawner, and the way to stop.
