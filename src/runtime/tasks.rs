@@ -71,7 +71,11 @@ impl Tasks {
     ///
     /// # Errors
     /// When the system refuses another thread.
-    pub fn spawn_thread(&self, name: &'static str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    pub fn spawn_thread(
+        &self,
+        name: &'static str,
+        work: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<()> {
         let (token, ended) = (self.tracker.token(), Arc::clone(&self.ended));
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(work)) {

@@ -8,7 +8,10 @@ use super::{Clock, Tasks, clock::slew};
 fn a_wall_set_back_is_slewed_and_reported_one_set_forward_is_followed() {
     // (monotonic, wall) → (our time, jump?)
     let seen = slew::run(&[(0, 100_000), (1000, 101_000), (2000, 92_000), (3000, 93_000), (24_000, 114_000)]);
-    assert_eq!(seen, [(100_000, false), (101_000, false), (101_500, true), (102_000, false), (114_000, false)]);
+    assert_eq!(
+        seen,
+        [(100_000, false), (101_000, false), (101_500, true), (102_000, false), (114_000, false)]
+    );
     let seen = slew::run(&[(0, 100_000), (1000, 161_000), (2000, 162_000)]);
     assert_eq!(seen, [(100_000, false), (161_000, true), (162_000, false)]);
 }

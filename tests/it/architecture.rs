@@ -34,7 +34,8 @@ const ROOT: &[&[&str]] = &[
 
 /// Traits that somebody else implements: `module::Trait`, with who.
 const PORTS: &[&str] = &[
-    "promql::Queryable", // tsdb::Head, samples::Store, tests' maps
+    "promql::Queryable", // tsdb::Head, samples::Store, maps of tests
+    "store::Backend",    // store::Sqlite; PostgreSQL later
 ];
 
 #[derive(Debug, PartialEq)]
@@ -49,11 +50,8 @@ fn repository() -> PathBuf {
 
 /// Every `crate::name` of a file, also from `crate::{a, b::{c}}` over several lines. Comments don't count.
 fn imports(text: &str) -> Vec<Import> {
-    let code: String = text
-        .lines()
-        .map(|line| line.split("//").next().unwrap_or_default())
-        .collect::<Vec<_>>()
-        .join("\n");
+    let code: String =
+        text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
     let mut found = Vec::new();
     for (at, _) in code.match_indices("crate::") {
         if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
@@ -134,11 +132,11 @@ fn check(dir: &Path, layers: &[&[&'static str]]) -> Vec<String> {
             let at = format!("{shown}:{}", import.line);
             match rows.get(import.module.as_str()) {
                 _ if import.module == first => {}
-                None => problems.push(format!("{at}: names `{}`, which is not placed in a row", import.module)),
-                Some(row) if row >= own => problems.push(format!(
-                    "{at}: `{first}` (row {own}) names `{}` (row {row})",
-                    import.module
-                )),
+                None => {
+                    problems.push(format!("{at}: names `{}`, which is not placed in a row", import.module))
+                }
+                Some(row) if row >= own => problems
+                    .push(format!("{at}: `{first}` (row {own}) names `{}` (row {row})", import.module)),
                 Some(_) => {}
             }
         }
@@ -199,7 +197,8 @@ fn the_core_depends_on_nothing_that_does_io() {
 
 #[test]
 fn the_check_itself_sees_what_it_should() {
-    let text = "use crate::{a, b::{c, d}, e};\n// crate::comment\nlet x = crate::f::g();\nuse botwatch_core::z;";
+    let text =
+        "use crate::{a, b::{c, d}, e};\n// crate::comment\nlet x = crate::f::g();\nuse botwatch_core::z;";
     let names: Vec<(usize, String)> = imports(text).into_iter().map(|i| (i.line, i.module)).collect();
     let expected = [(1, "a"), (1, "b"), (1, "e"), (3, "f")].map(|(l, n)| (l, n.to_owned()));
     assert_eq!(names, expected);
