@@ -35,6 +35,7 @@ const ROOT: &[&[&str]] = &[
 /// Traits that somebody else implements: `module::Trait`, with who.
 const PORTS: &[&str] = &[
     "promql::Queryable", // tsdb::Head, samples::Store, maps of tests
+    "rules::Sight",      // evaluate, over the head's sources
     "store::Backend",    // store::Sqlite; PostgreSQL later
 ];
 
