@@ -7,8 +7,12 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .into_iter()
         .map(|c| (distance(word, c), c))
         .filter(|(d, c)| *d * 3 <= word.chars().count().max(c.chars().count()))
-        .min_by_key(|(d, _)| *d)
+        .min_by_key(|(d, c)| (*d, std::cmp::Reverse(common_prefix(word, c))))
         .map(|(_, c)| c)
+}
+
+fn common_prefix(a: &str, b: &str) -> usize {
+    a.chars().zip(b.chars()).take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
 }
 
 fn distance(a: &str, b: &str) -> usize {
