@@ -95,7 +95,12 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// An error at a place.
-    pub fn error(code: &'static str, message: impl Into<String>, source: &Arc<SourceText>, span: Span) -> Self {
+    pub fn error(
+        code: &'static str,
+        message: impl Into<String>,
+        source: &Arc<SourceText>,
+        span: Span,
+    ) -> Self {
         Self {
             level: Level::Error,
             code,
@@ -108,7 +113,12 @@ impl Diagnostic {
     }
 
     /// A warning at a place.
-    pub fn warning(code: &'static str, message: impl Into<String>, source: &Arc<SourceText>, span: Span) -> Self {
+    pub fn warning(
+        code: &'static str,
+        message: impl Into<String>,
+        source: &Arc<SourceText>,
+        span: Span,
+    ) -> Self {
         Self { level: Level::Warning, ..Self::error(code, message, source, span) }
     }
 
