@@ -4,6 +4,7 @@
 //! [`crate::model::Sources`]. Semantics: spec/prometheus.md §2, items Q.
 
 mod ast;
+mod eval;
 mod functions;
 mod parser;
 mod printer;
@@ -13,6 +14,7 @@ mod tests;
 mod value;
 
 pub use ast::*;
+pub use eval::{Annotations, EvalError, EvalOptions, Evaluated, eval_instant, eval_range};
 pub use functions::{FUNCTIONS, Function, function};
 pub use parser::{
     HistogramLiteral, ParseError, ParseOptions, SeriesValue, parse, parse_selector, parse_series,

@@ -127,7 +127,7 @@ fn errors_point_at_the_place() {
             "unexpected identifier \"by\" in expression",
             "`by` and `without` belong to an aggregation: sum by (…) (…)",
         ),
-        ("«rat»(a[5m])", "unknown function with name \"rat\"", "did you mean `rate`?"),
+        ("«rates»(a[5m])", "unknown function with name \"rates\"", "did you mean `rate`?"),
         (
             "rate(«a»)",
             "expected type range vector in call to function \"rate\", got instant vector",

@@ -79,7 +79,8 @@ impl Parser<'_> {
     fn duration_term(&mut self, depth: usize) -> Result<DurationExpr> {
         self.deeper(depth)?;
         if let Some(negative) = self.take_one(&[("-", true), ("+", false)]) {
-            return Ok(DurationExpr::Unary(negative, Box::new(self.duration_term(depth + 1)?)));
+            let term = self.duration_term(depth + 1)?;
+            return Ok(if negative { DurationExpr::Unary(true, Box::new(term)) } else { term });
         }
         let token = self.peek().clone();
         match token.kind {

@@ -176,8 +176,8 @@ fn item_values(item: &str, values: &mut Vec<SeriesValue>) -> Result<(), String> 
         values.extend(std::iter::repeat_n(SeriesValue::Stale, n));
         return Ok(());
     }
-    let Some((described, count)) = item.rsplit_once('x').filter(|(d, _)| !d.ends_with('0') || d.len() > 1)
-    else {
+    // Hexadecimal numbers are not allowed here: `0x9` is ten zeros.
+    let Some((described, count)) = item.rsplit_once('x') else {
         values.push(SeriesValue::Float(number(item)?));
         return Ok(());
     };
