@@ -166,6 +166,16 @@ impl Series {
         !self.open.is_empty() || self.newest_chunk.is_some()
     }
 
+    /// Lets go of the open chunk; how many samples are lost with it, as soon as the tail loses them too, and up to
+    /// when.
+    pub(super) fn drop_open_chunk(&mut self) -> Option<(u64, i64)> {
+        let (mut t, mut v) = (Vec::new(), Vec::new());
+        ChunkReader::new(&self.open).ok()?.read(i64::MIN, i64::MAX, &mut t, &mut v).ok()?;
+        self.open = Box::default();
+        self.writer.cut();
+        Some((t.len() as u64, *t.last()?))
+    }
+
     /// Bytes of the open chunk, as counted while encoding.
     pub(super) fn open_cost(&self) -> usize {
         open_cost(&self.open)
