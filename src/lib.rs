@@ -1,3 +1,4 @@
 //! botwatch: the shell around [`botwatch_core`].
 pub mod platform;
 pub mod runtime;
+pub mod samples;
