@@ -2,3 +2,4 @@
 pub mod platform;
 pub mod runtime;
 pub mod samples;
+pub mod store;

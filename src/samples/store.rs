@@ -29,15 +29,14 @@ impl Store {
         Self(Arc::new(Shared { head, commits: watch::Sender::new(0) }))
     }
 
-    /// The series with these labels, made where they aren't there; `None` where a limit forbids one more. One lock
-    /// for all.
+    /// The series with these labels and sources, made where they aren't there; `None` where a limit forbids one more.
+    /// In the order asked for, under one lock.
     pub fn series<'a>(
         &self,
-        labels: impl IntoIterator<Item = &'a Labels>,
-        sources: &Sources,
+        wanted: impl IntoIterator<Item = (&'a Labels, &'a Sources)>,
     ) -> Vec<Option<SeriesId>> {
         let mut head = self.0.head.write();
-        labels.into_iter().map(|labels| head.series(labels, sources)).collect()
+        wanted.into_iter().map(|(labels, sources)| head.series(labels, sources)).collect()
     }
 
     /// Makes a commit visible, whole, and wakes who waits for it.

@@ -15,7 +15,7 @@ fn store_with(n: usize) -> (Store, Vec<SeriesId>) {
     let store = Store::new(Options { memory_max: 2 << 20, ..Options::default() });
     let labels: Vec<Labels> =
         (0..n).map(|i| Labels::from_pairs([("__name__", "x"), ("n", i.to_string().as_str())])).collect();
-    let ids = store.series(&labels, &Sources::NONE);
+    let ids = store.series(labels.iter().map(|l| (l, &Sources::NONE)));
     (store, ids.into_iter().flatten().collect())
 }
 

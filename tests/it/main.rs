@@ -1,1 +1,3 @@
-//! Integration tests.
+//! The one integration binary: everything that needs the running product, its files, or real servers.
+
+mod architecture;

@@ -4,11 +4,15 @@
 //! for a terminal with the source line and a caret, on one greppable line, and as JSON with the same fields.
 //! This module knows nothing of what it reports on.
 
+mod codes;
 mod render;
 mod suggest;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
+pub use codes::{CODES, Code, explain};
 pub use render::{render_json, render_line, render_terminal};
 pub use suggest::nearest;
 
@@ -95,7 +99,12 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// An error at a place.
-    pub fn error(code: &'static str, message: impl Into<String>, source: &Arc<SourceText>, span: Span) -> Self {
+    pub fn error(
+        code: &'static str,
+        message: impl Into<String>,
+        source: &Arc<SourceText>,
+        span: Span,
+    ) -> Self {
         Self {
             level: Level::Error,
             code,
@@ -108,7 +117,12 @@ impl Diagnostic {
     }
 
     /// A warning at a place.
-    pub fn warning(code: &'static str, message: impl Into<String>, source: &Arc<SourceText>, span: Span) -> Self {
+    pub fn warning(
+        code: &'static str,
+        message: impl Into<String>,
+        source: &Arc<SourceText>,
+        span: Span,
+    ) -> Self {
         Self { level: Level::Warning, ..Self::error(code, message, source, span) }
     }
 

@@ -167,7 +167,20 @@ mod tests {
             let d: Duration = text.parse().expect(text);
             assert_eq!((d.as_millis(), d.to_string().as_str()), (ms, printed), "{text}");
         }
-        for bad in ["", "1", "1y1m1d", "-1w", "1.5d", "d", "294y", "200y10400w", "107675d", "2584200h", "5m5m", "5 m"] {
+        for bad in [
+            "",
+            "1",
+            "1y1m1d",
+            "-1w",
+            "1.5d",
+            "d",
+            "294y",
+            "200y10400w",
+            "107675d",
+            "2584200h",
+            "5m5m",
+            "5 m",
+        ] {
             assert!(bad.parse::<Duration>().is_err(), "{bad}");
         }
     }

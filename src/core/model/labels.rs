@@ -319,7 +319,10 @@ impl LabelsBuilder {
 /// Whether a name is a label name in the classic sense: `[a-zA-Z_][a-zA-Z0-9_]*`.
 pub fn is_legacy_label_name(name: &str) -> bool {
     !name.is_empty()
-        && name.bytes().enumerate().all(|(i, b)| b == b'_' || b.is_ascii_alphabetic() || (i > 0 && b.is_ascii_digit()))
+        && name
+            .bytes()
+            .enumerate()
+            .all(|(i, b)| b == b'_' || b.is_ascii_alphabetic() || (i > 0 && b.is_ascii_digit()))
 }
 
 /// Whether a name is a metric name in the classic sense: `[a-zA-Z_:][a-zA-Z0-9_:]*`.

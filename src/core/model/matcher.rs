@@ -47,7 +47,11 @@ impl Matcher {
     ///
     /// # Errors
     /// When `op` takes a pattern and `value` is none.
-    pub fn new(name: impl Into<Arc<str>>, op: MatchOp, value: impl Into<Arc<str>>) -> Result<Self, re2::Error> {
+    pub fn new(
+        name: impl Into<Arc<str>>,
+        op: MatchOp,
+        value: impl Into<Arc<str>>,
+    ) -> Result<Self, re2::Error> {
         let value = value.into();
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,

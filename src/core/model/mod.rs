@@ -15,7 +15,7 @@ pub use labels::{Fingerprint, Labels, LabelsBuilder, is_legacy_label_name, is_le
 pub use matcher::{MatchOp, Matcher};
 pub use secret::Secret;
 pub use source::{SourceId, Sources};
-pub use time::{Sample, STALE_NAN_BITS, Timestamp, is_stale, stale_nan};
+pub use time::{STALE_NAN_BITS, Sample, Timestamp, is_stale, stale_nan};
 
 /// The label that holds a series' name.
 pub const METRIC_NAME: &str = "__name__";

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::arena::{Arena, ChunkSink};
+use super::arena::Arena;
 use super::limits::{BLOCK_OVERHEAD, SERIES_BYTES};
 use super::matching::Resolved;
 use super::postings::Postings;
 use super::series::{Append, Encoding};
+use super::sink::ChunkSink;
 use super::sources::{SourceState, SourceTable, Visibility};
 use super::stats::Counts;
 use super::table::Table;

@@ -1,7 +1,7 @@
 //! One series: labels, tail, open chunk.
 
-use super::arena::{ChunkRef, ChunkSink, FullChunk};
 use super::chunk::{BLOCK_SAMPLES, ChunkReader, ChunkWriter};
+use super::sink::{ChunkRef, ChunkSink, FullChunk};
 use super::{SeriesId, limits::BLOCK_OVERHEAD};
 use crate::model::{Labels, Sources, Timestamp};
 

@@ -1,0 +1,355 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    diag::Span,
+    model::{AlertState, Ending, Fingerprint, RuleKey, is_stale},
+    promql::{DurationExpr, Element, Expr, ExprKind, SampleValue, Selector},
+};
+
+/// Source 0 is blind since, seeing again from.
+#[derive(Default)]
+struct Eye {
+    blind: Option<Timestamp>,
+    seeing_from: Option<Timestamp>,
+}
+
+impl Sight for Eye {
+    fn blind_since(&self, _: SourceId, back_to: Timestamp) -> Option<Timestamp> {
+        match (self.blind, self.seeing_from) {
+            (Some(since), None) => Some(since),
+            (Some(since), Some(again)) if again > back_to => Some(since),
+            _ => None,
+        }
+    }
+    fn source_name(&self, source: SourceId) -> Arc<str> {
+        format!("source-{}", source.0).into()
+    }
+}
+
+fn number() -> Expr {
+    Expr { kind: ExprKind::Number { value: 1.0, is_duration: false }, span: Span::default() }
+}
+
+fn key(alert: &str) -> RuleKey {
+    RuleKey { file: "f.yml".into(), group: "g".into(), alert: alert.into(), labels: Fingerprint(1), nth: 0 }
+}
+
+fn rule(hold: i64, keep: i64, reach: i64) -> AlertingRule {
+    AlertingRule::new(AlertingSpec {
+        key: key("High"),
+        expr: number(),
+        hold: Duration::from_secs(hold),
+        keep_firing_for: Duration::from_secs(keep),
+        labels: vec![("severity".into(), "page".into())],
+        annotations: vec![("summary".into(), "value {{ v }}".into())],
+        no_data: NoData::Keep,
+        reach: Duration::from_secs(reach),
+        generator_url: "".into(),
+    })
+}
+
+fn element(instance: &str, value: f64) -> Element {
+    Element {
+        labels: Labels::from_pairs([("__name__", "x"), ("instance", instance)]),
+        value: SampleValue::Float(value),
+        t: Timestamp(0),
+        sources: Sources::one(SourceId(0)),
+    }
+}
+
+fn expand(_: &str, template: &str, _: &Labels, value: f64) -> Result<String, String> {
+    if template.contains("bad") {
+        Err("no such thing".into())
+    } else {
+        Ok(template.replace("{{ v }}", &value.to_string()))
+    }
+}
+
+/// One step at `t` seconds with or without a result; the transitions as short words.
+fn at(rule: &mut AlertingRule, t: i64, present: bool, eye: &Eye) -> Vec<String> {
+    let result = if present { vec![element("a", t as f64)] } else { vec![] };
+    let step = Step { ts: Timestamp::from_secs(t), query_offset: Duration::ZERO, limit: 0, sight: eye };
+    let outcome = rule.step(result, &step, &mut expand).expect("steps");
+    outcome.transitions.iter().map(word).collect()
+}
+
+fn word(t: &Transition) -> String {
+    let s = |t: Timestamp| t.0 / 1000;
+    let frozen = t.frozen_since.map_or(String::new(), |f| format!(" blind@{}", s(f)));
+    match t.state {
+        AlertState::Pending { since } => format!("pending@{}{frozen}", s(since)),
+        AlertState::Firing { fired_at, keep_since: None, .. } => format!("firing@{}{frozen}", s(fired_at)),
+        AlertState::Firing { fired_at, keep_since: Some(k), .. } => {
+            format!("firing@{} kept@{}{frozen}", s(fired_at), s(k))
+        }
+        AlertState::Ended { fired_at: None, at, .. } => format!("dropped@{}", s(at)),
+        AlertState::Ended { at, why, .. } => format!("ended@{} {why:?}", s(at)),
+    }
+}
+
+type Script<'a> = &'a [(i64, bool, &'a [&'a str])];
+
+fn run(rule: &mut AlertingRule, eye: &Eye, script: Script<'_>) {
+    for (t, present, expected) in script {
+        assert_eq!(at(rule, *t, *present, eye), *expected, "at {t}");
+    }
+}
+
+#[test]
+fn the_decision_table_of_spec_1_2() {
+    let see = Eye::default();
+    run(
+        &mut rule(0, 0, 0),
+        &see,
+        &[(0, true, &["firing@0"]), (15, true, &[]), (30, false, &["ended@30 ConditionGone"])],
+    );
+    run(
+        &mut rule(30, 0, 0),
+        &see,
+        &[
+            (0, true, &["pending@0"]),
+            (15, true, &[]),
+            (30, true, &["firing@30"]),
+            (45, false, &["ended@45 ConditionGone"]),
+            (60, true, &["pending@60"]),
+            (75, false, &["dropped@75"]),
+            (90, false, &[]),
+        ],
+    );
+    run(
+        &mut rule(0, 30, 0),
+        &see,
+        &[
+            (0, true, &["firing@0"]),
+            (15, false, &["firing@0 kept@15"]),
+            (30, true, &["firing@0"]),
+            (45, false, &["firing@0 kept@45"]),
+            (60, false, &[]),
+            (75, false, &["ended@75 ConditionGone"]),
+        ],
+    );
+}
+
+#[test]
+fn a_raised_hold_puts_a_young_firing_alert_back_to_pending_r30() {
+    let (mut old, see) = (rule(0, 0, 0), Eye::default());
+    run(&mut old, &see, &[(0, true, &["firing@0"])]);
+    let mut new = rule(60, 0, 0);
+    new.inherit(&old);
+    run(&mut new, &see, &[(15, true, &["pending@0"]), (60, true, &["firing@60"])]);
+}
+
+#[test]
+fn blindness_freezes_and_a_present_result_acts_as_always() {
+    let mut r = rule(0, 0, 0);
+    run(&mut r, &Eye::default(), &[(0, true, &["firing@0"])]);
+    let blind = Eye { blind: Some(Timestamp::from_secs(10)), seeing_from: None };
+    run(&mut r, &blind, &[(15, false, &["firing@0 blind@10"]), (30, false, &[]), (45, true, &["firing@0"])]);
+    run(&mut r, &blind, &[(60, false, &["firing@0 blind@10"])]);
+    run(&mut r, &Eye::default(), &[(75, false, &["ended@75 ConditionGone"])]);
+}
+
+#[test]
+fn the_hold_and_the_keeping_stop_counting_while_frozen() {
+    let blind = Eye { blind: Some(Timestamp::from_secs(20)), seeing_from: None };
+    let mut r = rule(60, 0, 0);
+    run(&mut r, &Eye::default(), &[(0, true, &["pending@0"])]);
+    run(&mut r, &blind, &[(20, false, &["pending@0 blind@20"]), (100, false, &[])]);
+    // 20 s had been counted; 100 s of blindness don't count.
+    run(
+        &mut r,
+        &Eye::default(),
+        &[(120, true, &["pending@100"]), (150, true, &[]), (160, true, &["firing@160"])],
+    );
+
+    let mut r = rule(0, 30, 0);
+    run(&mut r, &Eye::default(), &[(0, true, &["firing@0"]), (10, false, &["firing@0 kept@10"])]);
+    run(&mut r, &blind, &[(20, false, &["firing@0 kept@10 blind@20"])]);
+    run(
+        &mut r,
+        &Eye::default(),
+        &[(220, false, &["firing@0 kept@210"]), (240, false, &["ended@240 ConditionGone"])],
+    );
+}
+
+#[test]
+fn a_range_that_reaches_into_blindness_keeps_a_missing_result_frozen() {
+    let mut r = rule(0, 0, 60);
+    run(&mut r, &Eye::default(), &[(0, true, &["firing@0"])]);
+    let again = Eye { blind: Some(Timestamp::from_secs(10)), seeing_from: Some(Timestamp::from_secs(100)) };
+    run(
+        &mut r,
+        &again,
+        &[
+            (110, false, &["firing@0 blind@10"]),
+            (159, false, &[]),
+            (161, false, &["ended@161 ConditionGone"]),
+        ],
+    );
+}
+
+#[test]
+fn no_data_resolve_is_prometheus() {
+    let mut r = rule(0, 0, 0);
+    r.spec.no_data = NoData::Resolve;
+    let blind = Eye { blind: Some(Timestamp::from_secs(10)), seeing_from: None };
+    run(&mut r, &blind, &[(0, true, &["firing@0"]), (15, false, &["ended@15 ConditionGone"])]);
+}
+
+#[test]
+fn alerts_come_back_from_their_transitions() {
+    let (mut before, see) = (rule(30, 0, 0), Eye::default());
+    let mut kept = Vec::new();
+    for (t, instance) in [(0, "a"), (15, "b"), (30, "a")] {
+        let step = Step { ts: Timestamp::from_secs(t), query_offset: Duration::ZERO, limit: 0, sight: &see };
+        let both = vec![element("a", 1.0), element("b", 2.0)];
+        let result = if instance == "a" && t == 0 { vec![element("a", 1.0)] } else { both };
+        kept.extend(before.step(result, &step, &mut expand).expect("steps").transitions);
+    }
+    let mut after = rule(30, 0, 0);
+    after.restore(&kept, &mut |name| SourceId(name.trim_start_matches("source-").parse().expect("a number")));
+    let shown =
+        |r: &AlertingRule| r.alerts().map(|a| (a.labels.clone(), a.since, a.fired_at)).collect::<Vec<_>>();
+    assert_eq!(shown(&after), shown(&before));
+    assert_eq!(shown(&after).len(), 2);
+    assert_eq!(at(&mut after, 45, false, &see), ["ended@45 ConditionGone", "dropped@45"]);
+}
+
+#[test]
+fn labels_annotations_and_synthetic_series() {
+    let (mut r, see) = (rule(30, 0, 0), Eye::default());
+    let step =
+        |t| Step { ts: Timestamp::from_secs(t), query_offset: Duration::from_secs(5), limit: 0, sight: &see };
+    let first = r.step(vec![element("a", 7.0)], &step(30), &mut expand).expect("steps");
+    let t = &first.transitions[0];
+    assert_eq!(t.labels.to_string(), r#"{alertname="High", instance="a", severity="page"}"#);
+    assert_eq!(t.annotations.to_string(), r#"{summary="value 7"}"#);
+    assert_eq!(t.sources, ["source-0".into()]);
+    let series = |o: &Outcome| -> Vec<String> {
+        o.written
+            .iter()
+            .map(|w| {
+                format!(
+                    "{} {}",
+                    w.labels,
+                    if is_stale(w.value) { "stale".into() } else { w.value.to_string() }
+                )
+            })
+            .collect()
+    };
+    let with = |name: &str, more: &str| {
+        format!(r#"{{__name__="{name}", alertname="High", {more}instance="a", severity="page"}}"#)
+    };
+    let (pending, firing) =
+        (with("ALERTS", r#"alertstate="pending", "#), with("ALERTS", r#"alertstate="firing", "#));
+    let for_state = with("ALERTS_FOR_STATE", "");
+    assert_eq!(series(&first), [format!("{pending} 1"), format!("{for_state} 30")]);
+    assert_eq!(first.at, Timestamp::from_secs(25));
+    let second = r.step(vec![element("a", 8.0)], &step(60), &mut expand).expect("steps");
+    assert_eq!(
+        series(&second),
+        [format!("{pending} stale"), format!("{firing} 1"), format!("{for_state} 30")]
+    );
+    let third = r.step(vec![element("a", 9.0)], &step(90), &mut expand).expect("steps");
+    assert_eq!(third.refreshed[0].value, 9.0);
+    let gone = r.end(Timestamp::from_secs(100), &see);
+    assert_eq!(series(&gone), [format!("{firing} stale"), format!("{for_state} stale")]);
+    assert!(matches!(gone.transitions[0].state, AlertState::Ended { why: Ending::RuleRemoved, .. }));
+}
+
+#[test]
+fn a_text_that_fails_says_so_in_its_place_and_the_alert_lives_r23() {
+    let (mut r, see) = (rule(0, 0, 0), Eye::default());
+    r.spec.annotations = vec![("summary".into(), "bad".into())];
+    let step = Step { ts: Timestamp(0), query_offset: Duration::ZERO, limit: 0, sight: &see };
+    let outcome = r.step(vec![element("a", 1.0)], &step, &mut expand).expect("steps");
+    assert_eq!(
+        outcome.transitions[0].annotations.value("summary"),
+        "<error expanding template: no such thing>"
+    );
+    assert_eq!(outcome.warnings.len(), 1);
+}
+
+#[test]
+fn duplicates_and_limits_change_nothing() {
+    let (mut r, see) = (rule(0, 0, 0), Eye::default());
+    assert_eq!(at(&mut r, 0, true, &see), ["firing@0"]);
+    let step =
+        |limit| Step { ts: Timestamp::from_secs(15), query_offset: Duration::ZERO, limit, sight: &see };
+    let twice = vec![element("b", 1.0), element("b", 2.0)];
+    assert!(matches!(r.step(twice, &step(0), &mut expand), Err(Error::Duplicate(_))));
+    let many = vec![element("b", 1.0), element("c", 2.0)];
+    let error = r.step(many, &step(1), &mut expand).expect_err("over the limit");
+    assert_eq!(error.to_string(), "exceeded limit of 1 with 2 alerts");
+    assert_eq!(r.alerts().count(), 1);
+}
+
+#[test]
+fn recording_rules_write_rename_and_end() {
+    let see = Eye::default();
+    let mut r = RecordingRule::new(
+        "job:x:sum".into(),
+        number(),
+        vec![("team".into(), "a".into()), ("instance".into(), "".into())],
+    );
+    let step = |t, limit| Step {
+        ts: Timestamp::from_secs(t),
+        query_offset: Duration::from_secs(1),
+        limit,
+        sight: &see,
+    };
+    let first = r.step(vec![element("a", 3.0)], &step(10, 0)).expect("steps");
+    assert_eq!(first.at, Timestamp::from_secs(9));
+    assert_eq!(first.written[0].labels.to_string(), r#"{__name__="job:x:sum", team="a"}"#);
+    let both = vec![element("a", 1.0), element("b", 2.0)];
+    assert!(matches!(r.step(both, &step(20, 0)), Err(Error::Duplicate(_))), "instance was removed");
+    let mut two = element("a", 1.0);
+    two.labels = two.labels.with("zone", "z");
+    assert!(matches!(r.step(vec![element("a", 1.0), two], &step(20, 1)), Err(Error::Limit { .. })));
+    let ended = r.step(vec![], &step(30, 0)).expect("steps");
+    assert!(ended.written.len() == 1 && is_stale(ended.written[0].value));
+    assert!(r.step(vec![], &step(40, 0)).expect("steps").written.is_empty());
+}
+
+#[test]
+fn slots_are_spread_by_identity_and_overruns_counted() {
+    let s = Schedule::new(Duration::from_secs(60), "f.yml", "g");
+    assert_eq!(s, Schedule::new(Duration::from_secs(60), "f.yml", "g"));
+    let slot = s.slot(Timestamp::from_secs(1_000_000));
+    assert!(slot <= Timestamp::from_secs(1_000_000) && slot > Timestamp::from_secs(1_000_000 - 60));
+    assert_eq!((s.slot(slot), s.next(slot)), (slot, slot + Duration::from_secs(60)));
+    assert_eq!(s.slot(Timestamp(slot.0 - 1)), slot - Duration::from_secs(60));
+    for (took, missed) in [(10, 0), (60, 0), (119, 0), (120, 1), (200, 2)] {
+        assert_eq!(s.missed(slot, slot + Duration::from_secs(took)), missed, "{took}");
+    }
+    assert_eq!(Schedule::new(Duration::ZERO, "", "").interval(), Duration::from_millis(1));
+}
+
+#[test]
+fn reach_adds_up_through_recording_rules_and_circles_end() {
+    let selector = |name: &str, offset: i64| Selector {
+        name: Some(name.into()),
+        matchers: vec![],
+        offset: (offset != 0).then(|| DurationExpr::Fixed(Duration::from_secs(offset), false)),
+        at: None,
+        extended: None,
+    };
+    let range = |name: &str, secs: i64| Expr {
+        kind: ExprKind::Range {
+            selector: selector(name, 0),
+            range: DurationExpr::Fixed(Duration::from_secs(secs), false),
+        },
+        span: Span::default(),
+    };
+    let instant =
+        |name: &str, offset| Expr { kind: ExprKind::Selector(selector(name, offset)), span: Span::default() };
+    let (a, b, c): (Arc<str>, Arc<str>, Arc<str>) = ("a".into(), "b".into(), "c".into());
+    let (ea, eb, ec) = (range("raw", 60), range("a", 300), instant("b", 10));
+    let reaches = Reaches::new([(&c, &ec), (&b, &eb), (&a, &ea)]);
+    assert_eq!(reach(&instant("raw", 0), &reaches), Duration::ZERO);
+    assert_eq!(reach(&instant("c", 0), &reaches), Duration::from_secs(370));
+    let (ea, eb) = (range("b", 60), range("a", 60));
+    let circle = Reaches::new([(&a, &ea), (&b, &eb)]);
+    assert!(reach(&instant("a", 0), &circle) <= Duration::from_secs(366 * 86_400));
+}

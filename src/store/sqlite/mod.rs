@@ -1,0 +1,289 @@
+//! The journal in one SQLite file, `journal.db`, in the data directory.
+
+mod repair;
+mod schema;
+
+use std::path::Path;
+
+use botwatch_core::{alerting::Seq, model::Timestamp};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{Backend, Batch, Error, Finding, Loaded, Retention, Row};
+
+/// The file's name in the data directory.
+pub(super) const FILE: &str = "journal.db";
+
+/// Batches kept beyond need are deleted so many rows at a time, so that no commit waits long behind it.
+const PRUNE_STEP: usize = 500;
+
+/// The journal in SQLite.
+pub struct Sqlite {
+    db: Connection,
+    /// The newest record there is.
+    last: Seq,
+    epoch: u64,
+    /// Bytes of all records kept.
+    bytes: u64,
+    findings: Vec<Finding>,
+}
+
+impl Sqlite {
+    /// Opens or makes the journal of a data directory. A damaged file is set aside and salvaged.
+    ///
+    /// # Errors
+    /// [`Error::Newer`] for a file of a later version; otherwise only what a person must mend (permissions, disk).
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let path = dir.join(FILE);
+        match Self::open_file(&path) {
+            Err(e) if e.is_damage() => {
+                let findings = repair::set_aside_and_salvage(&path, &e)?;
+                let mut sqlite = Self::open_file(&path)?;
+                sqlite.findings = findings;
+                Ok(sqlite)
+            }
+            other => other,
+        }
+    }
+
+    fn open_file(path: &Path) -> Result<Self, Error> {
+        let db = schema::connect(path)?;
+        check_structure(&db, path)?;
+        let (last, bytes) = db.query_row(
+            "SELECT coalesce(max(first + count - 1), 0), coalesce(sum(length(records)), 0) FROM journal",
+            [],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+        )?;
+        let checkpoint = meta(&db, "checkpoint")?;
+        let epoch = meta(&db, "epoch")?;
+        let last = Seq((last as u64).max(checkpoint));
+        let mut sqlite = Self { db, last, epoch, bytes: bytes as u64, findings: Vec::new() };
+        // What a restart needs is read and its checksums compared while the file can still be set aside.
+        sqlite.load()?;
+        Ok(sqlite)
+    }
+
+    fn prune(&mut self, at: Seq, now: Timestamp, retention: Retention) -> Result<(), Error> {
+        let oldest = now - retention.age;
+        let rows: Vec<(i64, i64, i64)> = self
+            .db
+            .prepare_cached(
+                "SELECT first, at, length(records) FROM journal WHERE first + count - 1 <= ?1 ORDER BY first LIMIT ?2",
+            )?
+            .query_map(params![at.0 as i64, PRUNE_STEP as i64], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?
+            .collect::<Result<_, _>>()?;
+        let mut until = None;
+        for (first, written, bytes) in rows {
+            if written >= oldest.0 && self.bytes <= retention.bytes_max {
+                break;
+            }
+            self.bytes = self.bytes.saturating_sub(bytes as u64);
+            until = Some(first);
+        }
+        if let Some(first) = until {
+            self.db.prepare_cached("DELETE FROM journal WHERE first <= ?1")?.execute([first])?;
+        }
+        Ok(())
+    }
+}
+
+/// Up to this size every page is looked at when the file is opened, so that damage is met then and not at three in
+/// the morning; a larger file is left to `storage verify` for the sake of a quick start.
+const CHECK_MAX: u64 = 32 << 20;
+
+fn check_structure(db: &Connection, path: &Path) -> Result<(), Error> {
+    if path.metadata().map_or(0, |m| m.len()) > CHECK_MAX {
+        return Ok(());
+    }
+    match db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))? {
+        ok if ok == "ok" => Ok(()),
+        problem => Err(damaged(problem)),
+    }
+}
+
+fn damaged(what: String) -> Error {
+    Error::Damaged(what)
+}
+
+/// The checksum kept beside a row: SQLite checks its structure, not its content.
+fn checksum(parts: &[&[u8]]) -> i64 {
+    let mut hasher = crc32fast::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    i64::from(hasher.finalize())
+}
+
+fn batch_checksum(first: i64, at: i64, records: &[u8]) -> i64 {
+    checksum(&[&first.to_le_bytes(), &at.to_le_bytes(), records])
+}
+
+fn meta(db: &Connection, key: &str) -> Result<u64, Error> {
+    let value: Option<i64> =
+        db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |r| r.get(0)).optional()?;
+    Ok(value.unwrap_or(0) as u64)
+}
+
+fn set_meta(db: &Connection, key: &str, value: u64) -> Result<(), Error> {
+    db.prepare_cached(
+        "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
+    )?
+    .execute(params![key, value as i64])?;
+    Ok(())
+}
+
+/// A row of `journal` (first, at, records, crc, count), its checksum compared.
+fn batch(row: &rusqlite::Row<'_>) -> Result<Batch, Error> {
+    let (first, at): (i64, i64) = (row.get(0)?, row.get(1)?);
+    let bytes = row.get_ref(2)?.as_bytes().map_err(|e| damaged(e.to_string()))?;
+    let wrong = || damaged(format!("content of batch {first}"));
+    if batch_checksum(first, at, bytes) != row.get::<_, i64>(3)? {
+        return Err(wrong());
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| wrong())?;
+    let batch = Batch {
+        first: Seq(first as u64),
+        at: Timestamp(at),
+        records: text.lines().map(str::to_owned).collect(),
+    };
+    if batch.records.len() as i64 == row.get::<_, i64>(4)? { Ok(batch) } else { Err(wrong()) }
+}
+
+/// A row of `state` (name, key, value, crc), its checksum compared.
+fn state_row(row: &rusqlite::Row<'_>) -> Result<Row, Error> {
+    let text = |i| -> Result<String, Error> {
+        let bytes = row.get_ref(i)?.as_bytes().map_err(|e| damaged(e.to_string()))?;
+        String::from_utf8(bytes.to_vec()).map_err(|_| damaged("content of the checkpoint".to_owned()))
+    };
+    let found = Row { table: text(0)?, key: text(1)?, value: text(2)? };
+    if row_checksum(&found) == row.get::<_, i64>(3)? {
+        Ok(found)
+    } else {
+        Err(damaged(format!("content of `{}` in the checkpoint", found.table)))
+    }
+}
+
+fn row_checksum(row: &Row) -> i64 {
+    checksum(&[row.table.as_bytes(), row.key.as_bytes(), row.value.as_bytes()])
+}
+
+fn state_rows(db: &Connection) -> Result<Vec<Row>, Error> {
+    let mut query = db.prepare("SELECT name, key, value, crc FROM state ORDER BY name, key")?;
+    let mut rows = query.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(state_row(row)?);
+    }
+    Ok(found)
+}
+
+/// The columns that [`batch`] reads.
+const BATCH_COLUMNS: &str = "first, at, records, crc, count";
+
+impl Backend for Sqlite {
+    fn append(&mut self, epoch: u64, batches: &[Batch]) -> Result<Seq, Error> {
+        if epoch < self.epoch {
+            return Err(Error::Fenced(epoch));
+        }
+        let mut last = self.last;
+        let mut bytes = 0;
+        let transaction = self.db.transaction()?;
+        {
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO journal (first, count, at, records, crc) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?;
+            for batch in batches.iter().filter(|b| !b.records.is_empty()) {
+                if batch.first.0 != last.0 + 1 {
+                    return Err(Error::Gap { expected: last.0 + 1, found: batch.first.0 });
+                }
+                let text = batch.records.join("\n");
+                bytes += text.len() as u64;
+                let (first, count) = (batch.first.0 as i64, batch.records.len() as i64);
+                let crc = batch_checksum(first, batch.at.0, text.as_bytes());
+                insert.execute(params![first, count, batch.at.0, text, crc])?;
+                last = batch.last();
+            }
+        }
+        transaction.commit()?;
+        self.last = last;
+        self.bytes += bytes;
+        Ok(last)
+    }
+
+    fn read_after(&mut self, after: Seq, limit: usize) -> Result<Vec<Batch>, Error> {
+        let mut query = self.db.prepare_cached(&format!(
+            "SELECT {BATCH_COLUMNS} FROM journal WHERE first + count - 1 > ?1 ORDER BY first LIMIT ?2"
+        ))?;
+        let mut rows = query.query(params![after.0 as i64, limit as i64])?;
+        let mut batches = Vec::new();
+        while let Some(row) = rows.next()? {
+            batches.push(batch(row)?);
+        }
+        Ok(batches)
+    }
+
+    fn checkpoint(
+        &mut self,
+        at: Seq,
+        rows: &[Row],
+        now: Timestamp,
+        retention: Retention,
+    ) -> Result<(), Error> {
+        let transaction = self.db.transaction()?;
+        {
+            let keep: std::collections::BTreeSet<(&str, &str)> =
+                rows.iter().map(|r| (r.table.as_str(), r.key.as_str())).collect();
+            let gone: Vec<(String, String)> = transaction
+                .prepare_cached("SELECT name, key FROM state ORDER BY name, key")?
+                .query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?)))?
+                .filter(|row| row.as_ref().map_or(true, |(t, k)| !keep.contains(&(t.as_str(), k.as_str()))))
+                .collect::<Result<_, _>>()?;
+            let mut delete = transaction.prepare_cached("DELETE FROM state WHERE name = ?1 AND key = ?2")?;
+            for (table, key) in gone {
+                delete.execute(params![table, key])?;
+            }
+            let mut upsert = transaction.prepare_cached(
+                "INSERT INTO state (name, key, value, crc) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT (name, key) DO UPDATE SET value = ?3, crc = ?4 WHERE value IS NOT ?3",
+            )?;
+            for row in rows {
+                upsert.execute(params![row.table, row.key, row.value, row_checksum(row)])?;
+            }
+            set_meta(&transaction, "checkpoint", at.0)?;
+        }
+        transaction.commit()?;
+        self.last = self.last.max(at);
+        self.prune(at, now, retention)
+    }
+
+    fn load(&mut self) -> Result<Loaded, Error> {
+        let checkpoint = Seq(meta(&self.db, "checkpoint")?);
+        let rows = state_rows(&self.db)?;
+        let batches = self.read_after(checkpoint, usize::MAX >> 1)?;
+        Ok(Loaded { checkpoint, rows, batches, findings: std::mem::take(&mut self.findings) })
+    }
+
+    fn backup(&mut self, to: &Path) -> Result<(), Error> {
+        self.db.backup("main", to, None::<fn(rusqlite::backup::Progress)>)?;
+        Ok(())
+    }
+
+    fn verify(&mut self) -> Result<Vec<String>, Error> {
+        let mut problems: Vec<String> = self
+            .db
+            .prepare("PRAGMA integrity_check")?
+            .query_map([], |r| r.get(0))?
+            .collect::<Result<_, _>>()?;
+        problems.retain(|p| p != "ok");
+        let mut next = None;
+        for batch in self.read_after(Seq(0), usize::MAX >> 1)? {
+            if let Some(expected) = next
+                && batch.first.0 != expected
+            {
+                problems.push(format!("records {expected} to {} are missing", batch.first.0 - 1));
+            }
+            next = Some(batch.last().0 + 1);
+        }
+        Ok(problems)
+    }
+}
