@@ -1,4 +1,5 @@
 //! botwatch: the shell around [`botwatch_core`].
 pub mod platform;
 pub mod runtime;
+pub mod samples;
 pub mod store;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::arena::{Arena, ChunkSink};
+use super::arena::Arena;
 use super::limits::{BLOCK_OVERHEAD, SERIES_BYTES};
 use super::matching::Resolved;
 use super::postings::Postings;
 use super::series::{Append, Encoding};
+use super::sink::ChunkSink;
 use super::sources::{SourceState, SourceTable, Visibility};
 use super::stats::Counts;
 use super::table::Table;
@@ -102,12 +103,15 @@ pub struct Head {
     pub(super) epoch: u64,
     pub(super) counts: Counts,
     pub(super) open_bytes: usize,
+    /// The earliest sample ever stored.
+    pub(super) first_time: Option<Timestamp>,
     /// The newest sample stored.
     pub(super) max_time: Option<Timestamp>,
     /// The newest report of a source: what the head takes for now.
     reported: Option<Timestamp>,
     pub(super) sweep_at: u32,
     pub(super) search_from: i64,
+    pub(super) drop_at: u32,
     scratch: Vec<u8>,
 }
 
@@ -129,10 +133,12 @@ impl Head {
             epoch: 0,
             counts: Counts::default(),
             open_bytes: 0,
+            first_time: None,
             max_time: None,
             reported: None,
             sweep_at: 0,
             search_from: i64::MIN,
+            drop_at: 0,
             scratch: Vec::new(),
             options,
         }
@@ -182,6 +188,11 @@ impl Head {
         self.max_time
     }
 
+    /// From here on nothing was lost: the earliest sample or, once memory ran short, the newest one dropped.
+    pub fn min_time(&self) -> Option<Timestamp> {
+        self.first_time.map(|first| self.counts.lost_until.map_or(first, |lost| first.max(lost)))
+    }
+
     /// The id of a source, made if it isn't there.
     pub fn source(&mut self, name: &str) -> SourceId {
         self.sources.intern(name, self.options.sources_max)
@@ -227,6 +238,7 @@ impl Head {
         let earliest = self.counts.lost_until.map_or(bound, |t| bound.max(t));
         let mut report = CommitReport::default();
         let mut max_time = self.max_time.unwrap_or(Timestamp::MIN);
+        let mut first_time = self.first_time.unwrap_or(Timestamp::MAX);
         let mut encoding = Encoding {
             scratch: &mut self.scratch,
             sink: &mut *self.sink,
@@ -250,6 +262,7 @@ impl Head {
                 Append::Stored => {
                     report.appended += 1;
                     max_time = max_time.max(t);
+                    first_time = first_time.min(t);
                 }
                 Append::Repeated => report.repeated += 1,
                 Append::Duplicate => report.duplicate += 1,
@@ -259,6 +272,7 @@ impl Head {
         self.counts.chunks_created += encoding.chunks_cut;
         if report.appended > 0 {
             self.max_time = Some(max_time);
+            self.first_time = Some(first_time);
         }
         report
     }

@@ -2,7 +2,8 @@
 //!
 //! Full chunks go oldest first. A series that was not written since the newest sample lost that way has nothing left
 //! that others still have, and is removed, a bounded number with each commit. When there is no full chunk left to
-//! drop, the series longest unwritten go; when all are being written, new ones are refused.
+//! drop, the series longest unwritten go; when all are being written, new ones are refused, and those there lose their
+//! open chunks and keep their tails.
 
 use super::{SeriesId, head::Head, series::Series};
 use crate::model::Timestamp;
@@ -29,7 +30,9 @@ impl Head {
         self.sweep();
         while self.memory().total() > self.options.memory_max {
             if !self.drop_chunks() {
-                self.evict_series();
+                if self.evict_series() == 0 {
+                    self.drop_open_chunks();
+                }
                 break;
             }
         }
@@ -63,6 +66,28 @@ impl Head {
 
     fn lost(&mut self, until: Timestamp) {
         self.counts.lost_until = self.counts.lost_until.max(Some(until));
+    }
+
+    /// Drops open chunks of series that are being written, one series after the other from commit to commit, until
+    /// the budget holds.
+    fn drop_open_chunks(&mut self) {
+        let mut excess = self.memory().total().saturating_sub(self.options.memory_max);
+        let ids: Vec<SeriesId> = self.table.iter_from(SeriesId(0)).map(|(id, _)| id).collect();
+        let (done, next) = ids.split_at(ids.partition_point(|id| id.0 < self.drop_at));
+        for &id in next.iter().chain(done) {
+            if excess == 0 {
+                self.drop_at = id.0;
+                break;
+            }
+            let Some(series) = self.table.get_mut(id) else { continue };
+            let freed = series.open_cost();
+            let Some((samples, until)) = series.drop_open_chunk() else { continue };
+            self.open_bytes -= freed;
+            excess = excess.saturating_sub(freed);
+            self.counts.chunks_dropped += 1;
+            self.counts.samples_dropped += samples;
+            self.lost(Timestamp(until));
+        }
     }
 
     /// Looks at the next few series and removes those last written before the horizon.

@@ -9,20 +9,21 @@ use std::{
 use super::postings::{Postings, Values, intersect, subtract, union};
 use super::table::Table;
 use super::{SeriesId, limits::BLOCK_OVERHEAD};
-use crate::model::{MatchOp, Matcher};
+use crate::{
+    model::{MatchOp, Matcher},
+    re2,
+};
 
 /// The ids of all series that satisfy all matchers, ascending. Without matchers: all.
 pub(super) fn resolve(table: &Table, postings: &Postings, matchers: &[Matcher]) -> Vec<u32> {
-    let (mut cheap, mut costly): (Vec<&Matcher>, Vec<&Matcher>) =
-        matchers.iter().partition(|m| literals(m).is_some());
-    // One matcher that chooses from an index is the better start than none.
-    costly.sort_by_key(|m| m.matches(""));
-    if cheap.is_empty() && !costly.is_empty() {
-        cheap.push(costly.remove(0));
-    }
+    let mut costly = Vec::new();
     let mut chosen: Option<Vec<u32>> = None;
-    for matcher in cheap {
-        let ids = choose(table, postings, matcher);
+    for matcher in matchers {
+        let Some(values) = literals(matcher) else {
+            costly.push(matcher);
+            continue;
+        };
+        let ids = union(values.iter().map(|value| postings.list(&matcher.name, value)));
         chosen = Some(match chosen {
             Some(before) => intersect(&before, &ids),
             None => ids,
@@ -31,7 +32,14 @@ pub(super) fn resolve(table: &Table, postings: &Postings, matchers: &[Matcher]) 
             return Vec::new();
         }
     }
-    let mut chosen = chosen.unwrap_or_else(|| all(table));
+    // One that chooses is the better start than one that takes away.
+    costly.sort_by_key(|m| m.matches(""));
+    let mut costly = costly.into_iter();
+    let mut chosen = match (chosen, costly.len()) {
+        (Some(chosen), _) => chosen,
+        (None, 0) => all(table),
+        (None, _) => costly.next().map_or_else(Vec::new, |m| choose(table, postings, m)),
+    };
     for matcher in costly {
         narrow(table, postings, matcher, &mut chosen);
     }
@@ -39,26 +47,17 @@ pub(super) fn resolve(table: &Table, postings: &Postings, matchers: &[Matcher]) 
 }
 
 /// The values that a matcher chooses when they can be looked up one by one; none of them is empty.
-fn literals(matcher: &Matcher) -> Option<Vec<&str>> {
-    let values: Vec<&str> = match matcher.op {
-        MatchOp::Equal => vec![&matcher.value],
-        MatchOp::Regex => literal_alternatives(&matcher.value)?,
+fn literals(matcher: &Matcher) -> Option<Vec<String>> {
+    let values = match matcher.op {
+        MatchOp::Equal => vec![matcher.value.to_string()],
+        MatchOp::Regex => re2::literal_alternatives(&matcher.value)?,
         MatchOp::NotEqual | MatchOp::NotRegex => return None,
     };
     values.iter().all(|v| !v.is_empty()).then_some(values)
 }
 
-/// The alternatives of a pattern without any operator but `|`.
-fn literal_alternatives(pattern: &str) -> Option<Vec<&str>> {
-    let literal = |c: char| !r"\.+*?()[]{}^$".contains(c);
-    pattern.chars().all(literal).then(|| pattern.split('|').collect())
-}
-
 /// All series that satisfy one matcher.
 fn choose(table: &Table, postings: &Postings, matcher: &Matcher) -> Vec<u32> {
-    if let Some(literals) = literals(matcher) {
-        return union(literals.into_iter().map(|value| postings.list(&matcher.name, value)));
-    }
     let values = postings.values(&matcher.name);
     if matcher.matches("") {
         subtract(&all(table), &with_values(values, |value| !matcher.matches(value)))

@@ -26,16 +26,18 @@ mod matching;
 mod postings;
 mod select;
 mod series;
+mod sink;
 mod sources;
 mod stats;
 mod table;
 #[cfg(test)]
 mod tests;
 
-pub use arena::{Arena, ChunkRef, ChunkSink, Dropped, FullChunk, Record};
+pub use arena::Arena;
 pub use chunk::{BLOCK_SAMPLES, CHUNK_BLOCKS, CHUNK_SAMPLES, ChunkReader, ChunkWriter, CorruptChunk};
 pub use head::{Commit, CommitReport, Head, Options};
 pub use select::Selection;
+pub use sink::{ChunkRef, ChunkSink, Dropped, FullChunk, Record};
 pub use sources::{SourceState, Visibility};
 pub use stats::{Cardinality, Counts, HeadStats, Memory};
 

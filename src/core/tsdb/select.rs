@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::arena::ChunkRef;
 use super::chunk::{ChunkReader, CorruptChunk};
+use super::sink::ChunkRef;
 use super::{SeriesId, head::Head, series::Series};
 use crate::model::{Labels, Matcher, Timestamp};
 use crate::promql::{self, Queryable, SelectError, SelectHints};

@@ -1,7 +1,7 @@
 //! One series: labels, tail, open chunk.
 
-use super::arena::{ChunkRef, ChunkSink, FullChunk};
 use super::chunk::{BLOCK_SAMPLES, ChunkReader, ChunkWriter};
+use super::sink::{ChunkRef, ChunkSink, FullChunk};
 use super::{SeriesId, limits::BLOCK_OVERHEAD};
 use crate::model::{Labels, Sources, Timestamp};
 
@@ -164,6 +164,16 @@ impl Series {
     /// Whether there are samples that the tail may not hold.
     pub(super) fn has_chunks(&self) -> bool {
         !self.open.is_empty() || self.newest_chunk.is_some()
+    }
+
+    /// Lets go of the open chunk; how many samples are lost with it, as soon as the tail loses them too, and up to
+    /// when.
+    pub(super) fn drop_open_chunk(&mut self) -> Option<(u64, i64)> {
+        let (mut t, mut v) = (Vec::new(), Vec::new());
+        ChunkReader::new(&self.open).ok()?.read(i64::MIN, i64::MAX, &mut t, &mut v).ok()?;
+        self.open = Box::default();
+        self.writer.cut();
+        Some((t.len() as u64, *t.last()?))
     }
 
     /// Bytes of the open chunk, as counted while encoding.

@@ -43,13 +43,15 @@ impl SourceState {
     /// No longer observed on purpose: not blind, and never was.
     const REMOVED: Self = Self { visibility: Visibility::Seeing, ..Self::NEVER_REPORTED };
 
-    /// Whether it was blind at some time in `(after, until]`, as far as the last two intervals tell. For a source
-    /// that is blind, `until` may lie before it became so.
-    pub fn blind_within(&self, after: Timestamp, until: Timestamp) -> bool {
-        let now = self.visibility == Visibility::Blind && self.since <= until;
-        let past = self.blind_until.is_some_and(|end| end > after)
-            && self.blind_from.is_some_and(|start| start <= until);
-        now || past
+    /// Since when it can't be seen, if it can't now, or couldn't at some time after `back_to`: then since the start
+    /// of the last such time. What a rule that reads back to there has to ask (DESIGN §2.3).
+    pub fn blind_since(&self, back_to: Timestamp) -> Option<Timestamp> {
+        match self.visibility {
+            Visibility::Blind => Some(self.since),
+            Visibility::Seeing => {
+                self.blind_from.filter(|_| self.blind_until.is_some_and(|end| end > back_to))
+            }
+        }
     }
 
     fn report(&mut self, visibility: Visibility, at: Timestamp) {

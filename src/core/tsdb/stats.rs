@@ -100,6 +100,8 @@ pub struct HeadStats {
     pub full_chunks: u64,
     /// Samples in full chunks in memory.
     pub full_samples: u64,
+    /// From here on nothing was lost.
+    pub min_time: Option<Timestamp>,
     /// The newest sample's time.
     pub max_time: Option<Timestamp>,
     /// Changes of the set of series.
@@ -136,6 +138,7 @@ impl Head {
             sources: self.sources.len(),
             full_chunks,
             full_samples,
+            min_time: self.min_time(),
             max_time: self.max_time,
             epoch: self.epoch,
             memory: self.memory(),

@@ -189,7 +189,7 @@ fn a_bots_mix_takes_about_a_byte_a_sample() {
         (Kind::Gauge(3), 1.7),
         (Kind::Gauge(4), 1.3),
         (Kind::Constant, 0.24),
-        (Kind::Bucket, 0.5),
+        (Kind::Bucket, 0.55),
         (Kind::Full, 6.8),
     ] {
         let bytes = bytes_per_sample(kind, false);

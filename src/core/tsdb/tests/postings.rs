@@ -53,6 +53,9 @@ fn matchers_choose_as_in_prometheus() {
         (&[("n", "=~", "1|2")], &[0, 1, 2, 3, 5]),
         (&[("n", "=~", "1|2|2.5")], &[0, 1, 2, 3, 4, 5]),
         (&[("n", "=~", "2.*")], &[3, 4]),
+        (&[("n", "=~", "2\\.5|3")], &[4]),
+        (&[("n", "=~", "(?i)X|2\\.[0-9]")], &[4]),
+        (&[("n", "=~", "[12]")], &[0, 1, 2, 3, 5]),
         (&[("i", "=~", "a|")], &[0, 1, 3, 4]),
         (&[("i", "=~", "")], &[0, 3, 4]),
         (&[("i", "=~", ".*")], &[0, 1, 2, 3, 4, 5]),
@@ -93,6 +96,19 @@ fn a_remembered_selection_sees_new_series() {
     assert_ne!(head.epoch(), epoch);
     head.commit(&samples(&[(b, 1, 1.0)]));
     assert_eq!(select(&head, &[("i", "=~", "a|b")], 0, 9).len(), 2);
+}
+
+#[test]
+fn remembered_selections_are_bounded() {
+    let mut head = Head::new(Options { memory_max: 1 << 20, ..Options::default() });
+    let ids: Vec<_> = (0..300).map(|n| series(&mut head, &[("n", &n.to_string()), ("k", "v")])).collect();
+    head.commit(&samples(&ids.iter().map(|&id| (id, 1, 1.0)).collect::<Vec<_>>()));
+    for n in 0..2000 {
+        let found = select(&head, &[("n", "!=", &n.to_string()), ("k", "=", "v")], 0, 1);
+        assert_eq!(found.len(), if n < 300 { 299 } else { 300 });
+        assert!(head.memory().resolved <= (1 << 20) / 32);
+    }
+    assert!(head.memory().resolved > (1 << 20) / 64);
 }
 
 #[test]
