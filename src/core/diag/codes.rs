@@ -16,10 +16,7 @@ pub fn explain(code: &str) -> Option<&'static str> {
 
 /// All codes in alphabetical order. A test proves that each is used and that each used one is here.
 pub const CODES: &[Code] = &[
-    Code {
-        code: "missing-key",
-        explanation: "A key that must be there is missing or has no value.",
-    },
+    Code { code: "missing-key", explanation: "A key that must be there is missing or has no value." },
     Code {
         code: "too-many-problems",
         explanation: "The file has more problems than are worth printing at once; the first 200 are shown. Mend \

@@ -38,7 +38,13 @@ pub fn render_terminal(diagnostic: &Diagnostic, color: bool) -> String {
 }
 
 /// The arrow line, the source line and the caret line; returns the gutter's width.
-fn snippet(out: &mut String, diagnostic: &Diagnostic, source: &SourceText, span: Span, paint: &Paint) -> usize {
+fn snippet(
+    out: &mut String,
+    diagnostic: &Diagnostic,
+    source: &SourceText,
+    span: Span,
+    paint: &Paint,
+) -> usize {
     let (line, column) = source.position(span.start);
     let number = line.to_string();
     let gutter = number.len();
@@ -185,7 +191,12 @@ pub fn render_line(diagnostic: &Diagnostic) -> String {
         "" => String::new(),
         context => format!("{}: ", clean(context)),
     };
-    format!("{place}{}[{}]: {context}{}", level(diagnostic.level), diagnostic.code, clean(&diagnostic.message))
+    format!(
+        "{place}{}[{}]: {context}{}",
+        level(diagnostic.level),
+        diagnostic.code,
+        clean(&diagnostic.message)
+    )
 }
 
 /// For programs: the same fields as a JSON object. `position` is null without a place; lines and columns count

@@ -11,8 +11,10 @@ fn at(text: &str, start: usize, end: usize) -> Diagnostic {
 #[test]
 fn the_look_of_a_diagnostic() {
     let text = format!("{}      expr: avg(spread_bps) by ())\n", "\n".repeat(13));
-    let diagnostic =
-        at(&text, 44, 45).context("alert `SpreadTooWide`").hint("`by ()` needs no second parenthesis").hint("a\nb");
+    let diagnostic = at(&text, 44, 45)
+        .context("alert `SpreadTooWide`")
+        .hint("`by ()` needs no second parenthesis")
+        .hint("a\nb");
     let want = "\
 error[promql-syntax]: unexpected `)` in expression
   ---> rules/spread.yml:14:32 -> alert `SpreadTooWide`
