@@ -64,7 +64,10 @@ pub(super) fn build(options: &TlsOptions, material: &Material, alpn: &[&str]) ->
         }
         (None, None) => builder.with_no_client_auth(),
         _ => {
-            return Err(Error::Option { option: "tls_config", reason: "`cert` and `key` go together".into() });
+            return Err(Error::Option {
+                option: "tls_config",
+                reason: "`cert` and `key` go together".into(),
+            });
         }
     };
     config.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();

@@ -16,7 +16,17 @@ pub fn explain(code: &str) -> Option<&'static str> {
 
 /// All codes in alphabetical order. A test proves that each is used and that each used one is here.
 pub const CODES: &[Code] = &[
+    Code {
+        code: "duplicate-rule",
+        explanation: "Two rules have the same name and labels: they would write the same series or raise the same \
+            alert. One is enough; give them different labels if both are meant.",
+    },
     Code { code: "missing-key", explanation: "A key that must be there is missing or has no value." },
+    Code {
+        code: "promql",
+        explanation: "The expression is no PromQL: the place, what was expected there and often what was probably \
+            meant are shown. Line and column are those of the file, also inside folded and quoted text.",
+    },
     Code {
         code: "too-many-problems",
         explanation: "The file has more problems than are worth printing at once; the first 200 are shown. Mend \
