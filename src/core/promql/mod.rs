@@ -4,9 +4,20 @@
 //! [`crate::model::Sources`]. Semantics: spec/prometheus.md §2, items Q.
 
 mod ast;
+mod functions;
+mod parser;
+mod printer;
 mod queryable;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use ast::*;
+pub use functions::{FUNCTIONS, Function, function};
+pub use parser::{
+    HistogramLiteral, ParseError, ParseOptions, SeriesValue, parse, parse_selector, parse_series,
+    parse_values, value_type,
+};
+pub use printer::pretty;
 pub use queryable::{Queryable, SelectError, SelectHints, Series};
 pub use value::{Element, RangeSeries, SampleValue, Value};
