@@ -17,6 +17,6 @@ mod tests;
 mod tree;
 
 pub use parse::parse;
-pub use read::{Fields, Reader, Spanned};
+pub use read::{Fields, Reader, Spanned, check_url};
 pub use scalar::{parse_bool, parse_float, parse_go_duration, parse_int};
 pub use tree::{Document, Key, Limits, Node, Scalar, Value};

@@ -315,8 +315,11 @@ fn duration_hint(text: &str) -> String {
     }
 }
 
-/// Whether a text is an absolute web address; the text itself is not repeated, since it may hold a secret.
-fn check_url(text: &str) -> Result<(), String> {
+/// Checks that a text is an absolute `http` or `https` URL with a host (spec C-5).
+///
+/// # Errors
+/// Says why not, without repeating the text, which may hold a secret.
+pub fn check_url(text: &str) -> Result<(), String> {
     let parsed = url::Url::parse(text).map_err(|error| match error {
         url::ParseError::RelativeUrlWithoutBase => "not a URL: the scheme is missing".to_owned(),
         other => format!("not a URL: {other}"),
