@@ -1,5 +1,4 @@
-//! botwatch: the shell around [`botwatch_core`]. Rows in reading order; a module names only modules of earlier rows
-//! (`tests/it/architecture.rs` proves it).
+#![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod net;
 pub mod platform;

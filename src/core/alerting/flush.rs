@@ -8,8 +8,8 @@ use std::{
 use crate::model::{Duration, Fingerprint, Timestamp};
 
 use super::{
-    Delivery, DeliveryState, DropReason, Effect, EpisodeId, Group, IntegrationId, IntegrationOptions, Machine,
-    NotifiedAlert, NotifyReason, Planned, Reason, Record, RetryPolicy, SuppressedResolves, WriteOff,
+    Delivery, DeliveryState, DropReason, Effect, EpisodeId, Group, IntegrationId, IntegrationOptions,
+    Machine, NotifiedAlert, NotifyReason, Planned, Reason, Record, RetryPolicy, SuppressedResolves, WriteOff,
     delivery::{delivery_id, delivery_number},
     inhibit::Inhibition,
     ledger::{Belief, Content, Lane, Question, decide},

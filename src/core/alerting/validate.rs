@@ -1,9 +1,6 @@
 //! What is wrong with a set of options: all of it at once. `config` adds the positions.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{IntegrationOptions, Options, Route};
 use crate::{diag::Level, model::Duration};
