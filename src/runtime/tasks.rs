@@ -87,7 +87,6 @@ impl Tasks {
     }
 
     /// Runs a short blocking call (a file, a resolver) on the runtime's blocking pool.
-    #[expect(clippy::disallowed_methods, reason = "the one place where blocking calls are moved away")]
     pub async fn blocking<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         self.handle.spawn_blocking(call).await.ok()
     }

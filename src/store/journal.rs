@@ -126,7 +126,6 @@ impl Owner {
                     Command::Append(batch) => {
                         batches.push(batch);
                         next = queue.try_recv().ok();
-                        continue;
                     }
                     Command::Checkpoint { at, rows, now, done } => {
                         self.append(&mut batches);

@@ -135,7 +135,7 @@ fn check(dir: &Path, layers: &[&[&'static str]]) -> Vec<String> {
             match rows.get(import.module.as_str()) {
                 _ if import.module == first => {}
                 None => {
-                    problems.push(format!("{at}: names `{}`, which is not placed in a row", import.module))
+                    problems.push(format!("{at}: names `{}`, which is not placed in a row", import.module));
                 }
                 Some(row) if row >= own => problems
                     .push(format!("{at}: `{first}` (row {own}) names `{}` (row {row})", import.module)),

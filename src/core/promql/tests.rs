@@ -252,7 +252,7 @@ fn duration_arithmetic() {
     let eval = |text: &str| match ok(&format!("a[{text}]")).kind {
         ExprKind::Range { range, .. } => range
             .eval(crate::model::Duration::from_secs(10), crate::model::Duration::from_secs(100))
-            .map(|d| d.as_millis()),
+            .map(crate::model::Duration::as_millis),
         other => panic!("{other:?}"),
     };
     for (text, ms) in [

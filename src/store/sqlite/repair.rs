@@ -48,10 +48,14 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn free_name(path: &Path) -> PathBuf {
-    (1u32..)
-        .map(|n| with_suffix(path, &format!(".damaged-{n}")))
-        .find(|p| !p.exists())
-        .expect("numbers don't end")
+    let mut n = 1u32;
+    loop {
+        let name = with_suffix(path, &format!(".damaged-{n}"));
+        if !name.exists() {
+            return name;
+        }
+        n += 1;
+    }
 }
 
 /// Reads from the front until the damage; rows after a gap in the sequence are left behind, since applying them

@@ -187,8 +187,7 @@ impl Lexer<'_> {
                 '&' => error = error.hint("write `and`"),
                 '|' => error = error.hint("write `or`"),
                 '!' => {
-                    error =
-                        error.hint("write `!=` or `!~`; to invert a condition compare the other way round")
+                    error = error.hint("write `!=` or `!~`; to invert a condition, compare the other way");
                 }
                 _ => {}
             }

@@ -166,7 +166,9 @@ fn round(engine: &mut Engine<'_>, args: &[Expr], t: i64, span: Span) -> Result<V
 fn with_sources(val: Val, sources: &Sources) -> Val {
     match val {
         Val::Vector(mut elements) => {
-            elements.iter_mut().for_each(|e| e.sources.merge(sources));
+            for e in &mut elements {
+                e.sources.merge(sources);
+            }
             Val::Vector(elements)
         }
         other => other,
