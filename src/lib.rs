@@ -1,4 +1,7 @@
-//! botwatch: the shell around [`botwatch_core`].
+#![doc = include_str!("ARCHITECTURE.md")]
+
+pub mod net;
 pub mod platform;
 pub mod runtime;
+pub mod samples;
 pub mod store;

@@ -37,6 +37,7 @@ const PORTS: &[&str] = &[
     "promql::Queryable", // tsdb::Head, samples::Store, maps of tests
     "rules::Sight",      // evaluate, over the head's sources
     "store::Backend",    // store::Sqlite; PostgreSQL later
+    "tsdb::ChunkSink",   // tsdb::Arena; segments on disk later
 ];
 
 #[derive(Debug, PartialEq)]

@@ -1,10 +1,12 @@
 //! The machine's face towards its shell: what can wake it, what it can cause.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::model::{Alert, Duration, Fingerprint, Labels, RuleKey, Timestamp, Transition};
+
+use super::{Options, Record};
 
 /// The journal's sequence number of a record; dense, from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -65,13 +67,55 @@ pub struct NotifiedAlert {
     pub frozen_since: Option<Timestamp>,
 }
 
-/// One firing of one alert, from its start to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// One firing of one alert, from its start to its end. Printed as `b807e636403824b5-1763942400000`: fingerprint and
+/// start in milliseconds; never reused for another firing of the same alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EpisodeId {
     /// The alert.
     pub fingerprint: Fingerprint,
     /// When it began to fire.
     pub starts_at: Timestamp,
+}
+
+impl fmt::Display for IntegrationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.receiver, self.kind, self.key)
+    }
+}
+
+impl fmt::Display for EpisodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.fingerprint, self.starts_at.0)
+    }
+}
+
+/// A text that is no episode's id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not an episode: `{0}`")]
+pub struct EpisodeIdError(pub String);
+
+impl FromStr for EpisodeId {
+    type Err = EpisodeIdError;
+
+    fn from_str(text: &str) -> Result<Self, EpisodeIdError> {
+        let parse = || {
+            let (fingerprint, start) = text.split_once('-')?;
+            Some(Self { fingerprint: fingerprint.parse().ok()?, starts_at: Timestamp(start.parse().ok()?) })
+        };
+        parse().ok_or_else(|| EpisodeIdError(text.to_owned()))
+    }
+}
+
+impl Serialize for EpisodeId {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for EpisodeId {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(de::Error::custom)
+    }
 }
 
 /// Everything that can wake the machine, besides time.
@@ -81,7 +125,8 @@ pub enum Event {
     Transitions(Vec<Transition>),
     /// Newer values and annotations of firing alerts: for texts, not for decisions; not kept over a restart.
     Refresh(Vec<Refresh>),
-    /// Alerts from outside (spec alertmanager §2.5), `ends_at` filled in or not as received.
+    /// Alerts from outside (spec alertmanager §2.5), `starts_at` filled in, `ends_at` as received. The caller has
+    /// asked `Machine::room` first: what goes over the limit is dropped and counted.
     Received(Vec<Alert>),
     /// All rules of the running configuration: alerts of others end with "rule removed".
     RulesLoaded(Vec<RuleKey>),
@@ -94,6 +139,8 @@ pub enum Event {
     },
     /// New routes, receivers, inhibitions: applied between two events, journalled as a fact.
     Reloaded(Arc<Options>),
+    /// Whether the journal can commit (DESIGN §2.10): what is planned while it can't is marked undurable.
+    Durability(bool),
 }
 
 /// Newer text of an alert that keeps firing.
@@ -155,16 +202,4 @@ pub struct Send {
     pub deadline: Timestamp,
     /// What the receiver said to earlier deliveries of this group.
     pub receiver_data: BTreeMap<String, String>,
-}
-
-/// What the machine is set to: routes, receivers, inhibitions.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Options {}
-
-/// A fact: what was decided or received. Never an input to be decided again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "record")]
-pub enum Record {
-    /// A change of one of our rules' alerts.
-    Transition(Transition),
 }

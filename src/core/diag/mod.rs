@@ -4,11 +4,15 @@
 //! for a terminal with the source line and a caret, on one greppable line, and as JSON with the same fields.
 //! This module knows nothing of what it reports on.
 
+mod codes;
 mod render;
 mod suggest;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
+pub use codes::{CODES, Code, explain};
 pub use render::{render_json, render_line, render_terminal};
 pub use suggest::nearest;
 

@@ -1,19 +1,35 @@
 //! "Did you mean": the nearest of a set of names.
 
+/// Longer words are no typing mistakes, and comparing them would take long.
+const WORD_MAX: usize = 64;
+
 /// The candidate closest to `word` by edits (insert, delete, replace, swap), if it is close enough to be what was
-/// meant: at most a third of the longer word.
+/// meant: at most a third of the longer word. Case, `-` and `_` count little; of equals the first wins.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = fold(word);
+    if folded.is_empty() || folded.len() > WORD_MAX {
+        return None;
+    }
     candidates
         .into_iter()
-        .map(|c| (distance(word, c), c))
-        .filter(|(d, c)| *d * 3 <= word.chars().count().max(c.chars().count()))
-        .min_by_key(|(d, _)| *d)
-        .map(|(_, c)| c)
+        .map(|candidate| (fold(candidate), candidate))
+        .filter(|(f, _)| f.len() <= WORD_MAX)
+        .map(|(f, candidate)| (distance(&folded, &f), f.len(), candidate))
+        .filter(|(d, len, _)| *d * 3 <= folded.len().max(*len))
+        .min_by_key(|(d, _, _)| *d)
+        .map(|(_, _, candidate)| candidate)
 }
 
-fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.to_lowercase().chars().collect();
-    let b: Vec<char> = b.to_lowercase().chars().collect();
+fn fold(word: &str) -> Vec<char> {
+    word.chars()
+        .take(WORD_MAX + 1)
+        .flat_map(char::to_lowercase)
+        .map(|c| if c == '-' { '_' } else { c })
+        .collect()
+}
+
+/// Edits from `a` to `b`, a swap of neighbours being one (optimal string alignment).
+fn distance(a: &[char], b: &[char]) -> usize {
     let width = b.len() + 1;
     let mut d = vec![0usize; (a.len() + 1) * width];
     for i in 0..=a.len() {

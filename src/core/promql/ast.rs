@@ -141,7 +141,7 @@ pub struct Binary {
     pub rhs: Expr,
     /// `bool` modifier.
     pub bool_modifier: bool,
-    /// How vectors are matched; `None` when no operand pair is vector-vector.
+    /// How vectors are matched, for set operators and where it was said; `None` matches one to one on all labels.
     pub matching: Option<VectorMatching>,
 }
 
@@ -258,5 +258,116 @@ impl ValueType {
             Self::Vector => "instant vector",
             Self::Matrix => "range vector",
         }
+    }
+}
+
+impl BinaryOp {
+    /// As written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Or => "or",
+            Self::And => "and",
+            Self::Unless => "unless",
+            Self::Eq => "==",
+            Self::Ne => "!=",
+            Self::Lt => "<",
+            Self::Le => "<=",
+            Self::Gt => ">",
+            Self::Ge => ">=",
+            Self::TrimUpper => "</",
+            Self::TrimLower => ">/",
+            Self::Add => "+",
+            Self::Sub => "-",
+            Self::Mul => "*",
+            Self::Div => "/",
+            Self::Mod => "%",
+            Self::Atan2 => "atan2",
+            Self::Pow => "^",
+        }
+    }
+
+    /// `== != < <= > >=`
+    pub const fn is_comparison(self) -> bool {
+        matches!(self, Self::Eq | Self::Ne | Self::Lt | Self::Le | Self::Gt | Self::Ge)
+    }
+
+    /// `or and unless`
+    pub const fn is_set(self) -> bool {
+        matches!(self, Self::Or | Self::And | Self::Unless)
+    }
+}
+
+impl AggregateOp {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Sum,
+        Self::Avg,
+        Self::Count,
+        Self::Min,
+        Self::Max,
+        Self::Group,
+        Self::Stddev,
+        Self::Stdvar,
+        Self::Topk,
+        Self::Bottomk,
+        Self::Quantile,
+        Self::CountValues,
+        Self::Limitk,
+        Self::LimitRatio,
+    ];
+
+    /// As written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sum => "sum",
+            Self::Avg => "avg",
+            Self::Count => "count",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::Group => "group",
+            Self::Stddev => "stddev",
+            Self::Stdvar => "stdvar",
+            Self::Topk => "topk",
+            Self::Bottomk => "bottomk",
+            Self::Quantile => "quantile",
+            Self::CountValues => "count_values",
+            Self::Limitk => "limitk",
+            Self::LimitRatio => "limit_ratio",
+        }
+    }
+
+    /// Whether it takes a parameter before the vector.
+    pub const fn has_param(self) -> bool {
+        matches!(
+            self,
+            Self::Topk | Self::Bottomk | Self::Quantile | Self::CountValues | Self::Limitk | Self::LimitRatio
+        )
+    }
+
+    /// Whether it needs `promql-experimental-functions`.
+    pub const fn is_experimental(self) -> bool {
+        matches!(self, Self::Limitk | Self::LimitRatio)
+    }
+}
+
+/// Visits an expression and everything below it, parents first, children in order.
+pub fn walk<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
+    visit(expr);
+    match &expr.kind {
+        ExprKind::Number { .. } | ExprKind::String(_) | ExprKind::Selector(_) | ExprKind::Range { .. } => {}
+        ExprKind::Subquery { expr, .. } | ExprKind::Paren(expr) | ExprKind::Unary { expr, .. } => {
+            walk(expr, visit)
+        }
+        ExprKind::Binary(b) => {
+            walk(&b.lhs, visit);
+            walk(&b.rhs, visit);
+        }
+        ExprKind::Aggregate(a) => {
+            if let Some(param) = &a.param {
+                walk(param, visit);
+            }
+            walk(&a.expr, visit);
+        }
+        ExprKind::Call { args, .. } => args.iter().for_each(|a| walk(a, visit)),
     }
 }

@@ -9,6 +9,8 @@
 //! can't be seen ([`Sight`]) a missing result freezes it (DESIGN §2.3). Nothing here reads a clock or a file.
 
 mod alerting_rule;
+mod file;
+mod group;
 mod reach;
 mod recording_rule;
 mod schedule;
@@ -16,6 +18,8 @@ mod schedule;
 mod tests;
 
 pub use alerting_rule::{AlertingRule, AlertingSpec, NoData, Refreshed, RuleView};
+pub use file::{AlertSpec, GroupSpec, RuleSpec, duplicates, parse_file};
+pub use group::{Group, Rule, Shared};
 pub use reach::{Reaches, reach};
 pub use recording_rule::RecordingRule;
 pub use schedule::Schedule;

@@ -353,3 +353,177 @@ fn reach_adds_up_through_recording_rules_and_circles_end() {
     let circle = Reaches::new([(&a, &ea), (&b, &eb)]);
     assert!(reach(&instant("a", 0), &circle) <= Duration::from_secs(366 * 86_400));
 }
+
+/// A file's problems as `line:column code message`.
+fn problems(text: &str) -> Vec<String> {
+    let source = crate::diag::SourceText::new("rules.yml", text);
+    let (_, found) = parse_file(&source, &crate::promql::ParseOptions::default());
+    found
+        .iter()
+        .map(|d| {
+            let (line, column) = d.place.as_ref().map_or((0, 0), |(s, span)| s.position(span.start));
+            format!("{line}:{column} {} {}", d.code, d.message)
+        })
+        .collect()
+}
+
+const FILE: &str = r#"
+groups:
+  - name: bot
+    interval: 15s
+    query_offset: 0s
+    limit: 5
+    labels: {team: night, severity: info}
+    rules:
+      - record: job:up:sum
+        expr: sum by (job) (up)
+      - alert: Down
+        expr: |
+          up ==
+            0
+        for: 1m
+        keep_firing_for: 2m
+        labels:
+          severity: critical
+        annotations:
+          summary: "{{ $labels.job }} is down"
+          botwatch_no_data: resolve
+"#;
+
+#[test]
+fn a_rule_file_to_the_letter() {
+    let source = crate::diag::SourceText::new("rules.yml", FILE);
+    let (groups, found) = parse_file(&source, &crate::promql::ParseOptions::default());
+    assert!(found.is_empty(), "{found:?}");
+    let g = &groups[0];
+    assert_eq!(
+        (&*g.name, g.interval, g.query_offset, g.limit),
+        ("bot", Some(Duration::from_secs(15)), Some(Duration::ZERO), 5)
+    );
+    assert_eq!(g.rules[0].label_set().to_string(), r#"{severity="info", team="night"}"#);
+    assert_eq!(g.rules[1].label_set().to_string(), r#"{severity="critical", team="night"}"#);
+    assert_eq!(g.rules[1].expr.to_string(), "up == 0");
+    let alert = g.rules[1].alert.as_ref().expect("an alert");
+    assert_eq!(
+        (alert.hold, alert.keep_firing_for, alert.no_data),
+        (Duration::from_secs(60), Duration::from_secs(120), Some(NoData::Resolve))
+    );
+    for empty in ["", "groups:\n", "groups: []\n"] {
+        assert!(problems(empty).is_empty(), "{empty}");
+    }
+}
+
+#[test]
+fn all_problems_of_a_rule_file_at_their_places() {
+    let text = r#"
+groups:
+  - name: a
+    rules:
+      - alert: X
+        expr: |
+          up ==
+            (0
+        for: 5
+      - record: foo{bar="x"}
+        expr: rate(up)
+        annotations: {a: b}
+      - alert: Y
+        record: z
+        expr: up
+        annotation: {a: b}
+      - expr: up
+  - name: a
+    rule: []
+group: []
+"#;
+    let found = problems(text);
+    let expected = [
+        "8:13 promql could not parse expression: unclosed left parenthesis",
+        "9:14 ",
+        "10:17 invalid-value invalid recording rule name: foo{bar=\"x\"}",
+        "11:20 promql could not parse expression: expected type range vector in call to function \"rate\", got instant vector",
+        "12:9 invalid-value invalid field 'annotations' in recording rule",
+        "13:16 invalid-value only one of",
+        "16:9 unknown-key unknown key `annotation` in a rule",
+        "17:9 missing-key",
+        "18:11 invalid-value groupname: \"a\" is repeated in the same file",
+        "19:5 unknown-key unknown key `rule` in a rule group",
+        "20:1 unknown-key unknown key `group` in a rule file",
+    ];
+    for e in expected {
+        assert!(found.iter().any(|f| f.starts_with(e)), "{e}\nin {found:#?}");
+    }
+}
+
+/// A file with one rule, run over samples in memory.
+struct Ups(f64);
+
+impl crate::promql::Queryable for Ups {
+    fn select(
+        &self,
+        matchers: &[crate::model::Matcher],
+        _: Timestamp,
+        until: Timestamp,
+        _: crate::promql::SelectHints,
+    ) -> Result<Vec<crate::promql::Series>, crate::promql::SelectError> {
+        let labels = Labels::from_pairs([("__name__", "up"), ("job", "bot")]);
+        if !matchers.iter().all(|m| m.matches_labels(&labels)) {
+            return Ok(vec![]);
+        }
+        Ok(vec![crate::promql::Series {
+            labels,
+            sources: Sources::one(SourceId(0)),
+            t: vec![until.0],
+            v: vec![self.0],
+        }])
+    }
+}
+
+#[test]
+fn a_group_steps_its_rules_and_keeps_their_state_over_a_reload() {
+    let options = crate::promql::EvalOptions::prometheus();
+    let shared = Shared {
+        interval: Duration::from_secs(60),
+        query_offset: Duration::ZERO,
+        no_data: NoData::Keep,
+        external_url: "http://localhost:9095".into(),
+        reaches: Reaches::default(),
+    };
+    let group = |text: &str| {
+        let source = crate::diag::SourceText::new("rules.yml", text);
+        let (mut groups, found) = parse_file(&source, &crate::promql::ParseOptions::default());
+        assert!(found.is_empty(), "{found:?}");
+        Group::new(groups.remove(0), &shared)
+    };
+    let see = Eye::default();
+    let mut first = group(FILE);
+    let written = first.step(0, Timestamp(0), &Ups(0.0), &options, &see, &mut expand).expect("steps").written;
+    assert_eq!(
+        written[0].labels.to_string(),
+        r#"{__name__="job:up:sum", job="bot", severity="info", team="night"}"#
+    );
+    let outcome = first.step(1, Timestamp(0), &Ups(0.0), &options, &see, &mut expand).expect("steps");
+    assert_eq!(word(&outcome.transitions[0]), "pending@0");
+    assert_eq!(
+        &*outcome.transitions[0].generator_url,
+        "http://localhost:9095/graph?g0.expr=up+%3D%3D+0&g0.tab=1"
+    );
+
+    // Another expression and annotation: the alert's timer goes on. The recording rule is gone.
+    let edited = FILE
+        .replace("            0", "            0 or up < 1")
+        .replace("      - record: job:up:sum\n        expr: sum by (job) (up)\n", "");
+    let mut second = group(&edited);
+    let gone = second.inherit(first);
+    assert!(matches!(&gone[..], [Rule::Recording(_)]));
+    let outcome =
+        second.step(0, Timestamp::from_secs(60), &Ups(0.0), &options, &see, &mut expand).expect("steps");
+    assert_eq!(word(&outcome.transitions[0]), "firing@60");
+
+    // A restart: the journal's transitions give the alert back.
+    let mut third = group(&edited);
+    third.restore(&outcome.transitions, &mut |_| SourceId(0));
+    let outcome =
+        third.step(0, Timestamp::from_secs(75), &Ups(1.0), &options, &see, &mut expand).expect("steps");
+    assert_eq!(word(&outcome.transitions[0]), "firing@60 kept@75");
+}

@@ -1,0 +1,22 @@
+//! Exactly what may be written, one file per section. Everything is optional here and keeps its place; what must be
+//! there, how sections refer to each other and what is the default is decided in [`super::load`].
+
+mod bot;
+mod global;
+mod http;
+mod inhibit;
+mod receiver;
+mod relabel;
+mod route;
+mod scrape;
+mod top;
+
+pub use bot::{Bot, Evaluation, NoData, Process, Storage, SuppressedResolves, Web};
+pub use global::Global;
+pub use http::{Authorization, BasicAuth, Header, Headers, Http, Tls, TlsVersion};
+pub use inhibit::InhibitRule;
+pub use receiver::{Email, Receiver, Retry, Slack, SlackAction, SlackConfirm, SlackField, Webhook, XOAuth2};
+pub use relabel::{Relabel, RelabelAction};
+pub use route::{MatcherMap, Matchers, RegexMap, Route};
+pub use scrape::{FileSd, Job, Params, ScrapeConfig, ScrapeProtocol, Scheme, StaticConfig};
+pub use top::{Alerting, Alertmanager, File};

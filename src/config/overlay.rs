@@ -1,0 +1,405 @@
+//! What the environment adds to the files: single values always, receivers and a route only when no file has one
+//! (DESIGN §4 "Configuration").
+
+use std::sync::Arc;
+
+use botwatch_core::{
+    diag::{Diagnostic, SourceText},
+    model::{Duration, Secret},
+    yaml::{self, Limits, Reader, Value},
+};
+
+use super::{
+    env::{Known, SEVERITIES, TYPES},
+    file::{
+        Bot, Email, Evaluation, File, Global, Header, Headers, Http, InhibitRule, Matchers, Process, Receiver, Retry,
+        Route, Slack, Webhook,
+    },
+    value::{At, GoDuration, Read, SecretUrl, Url},
+};
+
+/// Scrape and evaluation interval of an environment-only start (DESIGN §4 "Shipped timings").
+const SHIPPED_INTERVAL: Duration = Duration::from_secs(5);
+/// Where a bot's metrics are unless said otherwise.
+const DEFAULT_METRICS_URL: &str = "http://127.0.0.1:3000/metrics";
+/// The submission port with STARTTLS.
+const SMTP_PORT: u16 = 587;
+
+/// What the environment says besides what goes into sections.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Switches {
+    /// `PRODUCTION_ALERTING_ENABLED`.
+    pub alerting: Option<At<bool>>,
+    /// `BOT_MODE`.
+    pub mode: Option<At<Arc<str>>>,
+    /// `LOG_LEVEL`.
+    pub log_level: Option<At<Arc<str>>>,
+    /// `DEBUG`.
+    pub debug: Option<At<Arc<str>>>,
+    /// `STATE_DIRECTORY`.
+    pub state_directory: Option<At<Arc<str>>>,
+}
+
+/// Reads what is not part of a section.
+pub fn switches(env: &Known, bot_name: &str, found: &mut Vec<Diagnostic>) -> Switches {
+    let mode = env.word("BOT_MODE", &["paper", "live"], found);
+    if let Some(at) = mode.as_ref().filter(|m| &*m.value == "live") {
+        check_live(env, at, bot_name, found);
+    }
+    if let Some(guard) = env.word("BOT_GUARD", &["enforce", "observe", "off"], found)
+        && &*guard.value != "off"
+    {
+        let d = guard.error("not-yet-supported", "not yet supported by this version: the guard (`BOT_GUARD`)");
+        found.push(d.label("nothing would be kept from reaching a venue").hint("unset BOT_GUARD to start without"));
+    }
+    Switches {
+        alerting: env.bool("PRODUCTION_ALERTING_ENABLED", found),
+        mode,
+        log_level: env.word("LOG_LEVEL", &["error", "warn", "info", "debug", "trace"], found),
+        debug: env.text("DEBUG"),
+        state_directory: env.text("STATE_DIRECTORY"),
+    }
+}
+
+fn check_live(env: &Known, mode: &At<Arc<str>>, bot_name: &str, found: &mut Vec<Diagnostic>) {
+    let problem = match env.text("BOT_LIVE_ACKNOWLEDGED") {
+        None => mode.error("live-not-acknowledged", "`BOT_MODE=live` without `BOT_LIVE_ACKNOWLEDGED`"),
+        Some(name) if *name.value != *bot_name => {
+            name.error("live-not-acknowledged", "`BOT_LIVE_ACKNOWLEDGED` names another bot")
+        }
+        Some(_) => return,
+    };
+    found.push(
+        problem
+            .label(format!("live mode trades real money; this bot is called `{bot_name}`"))
+            .hint(format!("set BOT_LIVE_ACKNOWLEDGED={bot_name} if that is meant")),
+    );
+}
+
+/// Single values over those of the files.
+pub fn overlay(file: &mut File, env: &Known, found: &mut Vec<Diagnostic>) {
+    overlay_bot(file, env, found);
+    let global = file.global.get_or_insert_with(Global::default);
+    overlay_smtp(global, env, found);
+    if let Some(url) = env.url("SLACK_WEBHOOK_URL", found) {
+        let secret = SecretUrl(Secret::new(&*url.value));
+        global.slack_api_url = Some(At { value: secret, place: env.place("SLACK_WEBHOOK_URL") });
+        global.slack_api_url_file = None;
+    } else if let Some(path) = env.text("SLACK_WEBHOOK_URL_FILE") {
+        global.slack_api_url_file = Some(path);
+        global.slack_api_url = None;
+    }
+    if let Some(token) = env.secret("SLACK_BOT_TOKEN") {
+        global.slack_app_token = Some(token);
+        global.slack_app_token_file = None;
+    } else if let Some(path) = env.text("SLACK_BOT_TOKEN_FILE") {
+        global.slack_app_token_file = Some(path);
+        global.slack_app_token = None;
+    }
+}
+
+fn overlay_bot(file: &mut File, env: &Known, found: &mut Vec<Diagnostic>) {
+    let names = ["BOT_NAME", "BOT_METRICS_URL", "BOT_PID", "BOT_PROCESS"];
+    if !names.iter().any(|name| env.is_set(name)) {
+        return;
+    }
+    let bot = file.bot.get_or_insert_with(Bot::default);
+    if let Some(name) = env.text("BOT_NAME") {
+        bot.name = Some(name);
+    }
+    if let Some(url) = env.url("BOT_METRICS_URL", found) {
+        bot.metrics_url = Some(At { value: Url(url.value), place: url.place });
+    }
+    if let Some(pid) = env.text("BOT_PID") {
+        let mut process = Process::default();
+        match pid.value.parse::<u64>() {
+            Ok(number) => process.pid = Some(At { value: number, place: pid.place }),
+            Err(_) => process.pid_file = Some(pid),
+        }
+        bot.process = Some(process);
+    } else if let Some(name) = env.text("BOT_PROCESS") {
+        bot.process = Some(Process { name: Some(name), ..Process::default() });
+    }
+}
+
+fn overlay_smtp(global: &mut Global, env: &Known, found: &mut Vec<Diagnostic>) {
+    let port = env.port("SMTP_PORT", found);
+    if let Some(host) = env.text("SMTP_HOST") {
+        let host_text = if host.value.contains(':') && !host.value.starts_with('[') {
+            format!("[{}]", host.value)
+        } else {
+            host.value.to_string()
+        };
+        let number = port.as_ref().map_or(SMTP_PORT, |p| p.value);
+        global.smtp_smarthost = Some(At { value: format!("{host_text}:{number}").into(), place: host.place });
+    } else if let Some(port) = port {
+        let d = port.error("conflict", "`SMTP_PORT` without `SMTP_HOST`");
+        found.push(d.label("the port of no server"));
+    }
+    if let Some(secure) = env.bool("SMTP_SECURE", found) {
+        global.smtp_force_implicit_tls = Some(secure);
+    }
+    if let Some(require) = env.bool("SMTP_REQUIRE_TLS", found) {
+        global.smtp_require_tls = Some(require);
+    }
+    if let Some(user) = env.text("SMTP_USER") {
+        global.smtp_auth_username = Some(user);
+    }
+    if let Some(password) = env.secret("SMTP_PASS") {
+        global.smtp_auth_password = Some(password);
+        global.smtp_auth_password_file = None;
+    } else if let Some(path) = env.text("SMTP_PASS_FILE") {
+        global.smtp_auth_password_file = Some(path);
+        global.smtp_auth_password = None;
+    }
+    if let Some(from) = env.text("SMTP_FROM") {
+        global.smtp_from = Some(from);
+    } else if global.smtp_from.is_none() {
+        global.smtp_from = env.text("SMTP_USER").filter(|user| user.contains('@'));
+    }
+}
+
+/// What an environment-only start sets: the shipped timings and the bot's usual address.
+pub fn shipped_defaults(file: &mut File) {
+    let global = file.global.get_or_insert_with(Global::default);
+    global.scrape_interval.get_or_insert_with(|| At::default_value(SHIPPED_INTERVAL));
+    global.scrape_timeout.get_or_insert_with(|| At::default_value(SHIPPED_INTERVAL));
+    global.evaluation_interval.get_or_insert_with(|| At::default_value(SHIPPED_INTERVAL));
+    file.evaluation.get_or_insert_with(|| At::default_value(Evaluation::OnData));
+    let bot = file.bot.get_or_insert_with(Bot::default);
+    bot.metrics_url.get_or_insert_with(|| At::default_value(Url(DEFAULT_METRICS_URL.into())));
+}
+
+/// Receivers, route and inhibitions from the environment.
+pub fn route_from_environment(file: &mut File, env: &Known, found: &mut Vec<Diagnostic>) {
+    let channels = Channels::read(env, found);
+    let mut receivers = Vec::new();
+    let mut root = channels.route("warning", &mut receivers);
+    root.group_by = Some(["bot", "alertname"].map(|n| At::default_value(n.into())).to_vec());
+    root.group_interval = Some(At::default_value(Duration::from_secs(60)));
+    root.repeat_interval = Some(At::default_value(Duration::from_secs(4 * 3600)));
+    root.group_wait = Some(At::default_value(Duration::from_secs(30)));
+    let mut children = Vec::new();
+    for (severity, wait) in [("emergency", 0), ("critical", 5)] {
+        let mut child = channels.route(severity, &mut receivers);
+        child.matchers = Some(Matchers::shipped(&[&format!("severity=\"{severity}\"")]));
+        child.group_wait = Some(At::default_value(Duration::from_secs(wait)));
+        if severity == "emergency" {
+            child.repeat_interval = Some(At::default_value(Duration::from_secs(30 * 60)));
+        }
+        children.push(child);
+    }
+    // What is left after the two is a warning: its types come after them.
+    children.extend(root.routes.take().unwrap_or_default());
+    root.routes = Some(children);
+    file.route = Some(root);
+    file.receivers.get_or_insert_with(Vec::new).extend(receivers);
+    file.inhibit_rules.get_or_insert_with(Vec::new).extend(shipped_inhibitions());
+}
+
+/// Worse severity inhibits lesser of the same signal; a bot that is down or silent inhibits all of it but safety.
+fn shipped_inhibitions() -> Vec<InhibitRule> {
+    let rule = |name: &str, source: &[&str], target: &[&str], equal: &[&str]| {
+        let mut rule = InhibitRule::default();
+        rule.0.name = Some(At::default_value(name.into()));
+        rule.0.source_matchers = Some(Matchers::shipped(source));
+        rule.0.target_matchers = Some(Matchers::shipped(target));
+        rule.0.equal = Some(equal.iter().map(|e| At::default_value((*e).into())).collect());
+        rule
+    };
+    vec![
+        rule(
+            "emergency over the rest of its signal",
+            &["severity=\"emergency\"", "signal!=\"\""],
+            &["severity=~\"critical|warning\"", "signal!=\"\""],
+            &["bot", "signal"],
+        ),
+        rule(
+            "critical over the warning of its signal",
+            &["severity=\"critical\"", "signal!=\"\""],
+            &["severity=\"warning\"", "signal!=\"\""],
+            &["bot", "signal"],
+        ),
+        rule(
+            "a bot that is down explains its other alerts",
+            &["alertname=~\"BotDown|BotSilent\""],
+            &["alertname!~\"BotDown|BotSilent\"", "category!=\"paper_trading_violation\""],
+            &["bot"],
+        ),
+    ]
+}
+
+/// The channels that the environment configures.
+struct Channels<'e> {
+    env: &'e Known,
+    email: bool,
+    slack: bool,
+    webhooks: Vec<Webhook>,
+}
+
+impl<'e> Channels<'e> {
+    fn read(env: &'e Known, found: &mut Vec<Diagnostic>) -> Self {
+        let has_recipients = env.is_set("ALERT_EMAIL_RECIPIENTS")
+            || TYPES.iter().any(|t| env.is_set(&typed("ALERT_EMAIL_RECIPIENTS", t)));
+        let email = enabled(env, "EMAIL_ALERTS_ENABLED", has_recipients && env.is_set("SMTP_HOST"), found);
+        if email && !has_recipients {
+            missing(env, "EMAIL_ALERTS_ENABLED", "ALERT_EMAIL_RECIPIENTS", found);
+        }
+        if email && !env.is_set("SMTP_HOST") {
+            missing(env, "EMAIL_ALERTS_ENABLED", "SMTP_HOST", found);
+        }
+        let addresses = ["SLACK_WEBHOOK_URL", "SLACK_WEBHOOK_URL_FILE", "SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN_FILE"];
+        let has_slack = addresses.iter().any(|name| env.is_set(name));
+        let slack = enabled(env, "SLACK_ALERTS_ENABLED", has_slack, found);
+        if slack && !has_slack {
+            missing(env, "SLACK_ALERTS_ENABLED", "SLACK_WEBHOOK_URL", found);
+        }
+        let webhooks = match enabled(env, "WEBHOOK_ALERTS_ENABLED", env.is_set("ALERT_WEBHOOK_ENDPOINTS"), found) {
+            true if env.is_set("ALERT_WEBHOOK_ENDPOINTS") => endpoints(env, found),
+            true => {
+                missing(env, "WEBHOOK_ALERTS_ENABLED", "ALERT_WEBHOOK_ENDPOINTS", found);
+                Vec::new()
+            }
+            false => Vec::new(),
+        };
+        Self { env, email, slack, webhooks }
+    }
+
+    /// The route of one severity: a receiver for it, and a child with its own receiver for each type of issue that
+    /// has recipients or a channel of its own.
+    fn route(&self, severity: &str, receivers: &mut Vec<Receiver>) -> Route {
+        let mut route = Route { receiver: Some(self.receiver(severity, None, receivers)), ..Route::default() };
+        let mut children = Vec::new();
+        for kind in TYPES {
+            let own = (self.email && self.env.is_set(&typed("ALERT_EMAIL_RECIPIENTS", kind)))
+                || (self.slack && self.env.is_set(&typed("SLACK_CHANNEL", kind)));
+            if own {
+                children.push(Route {
+                    receiver: Some(self.receiver(severity, Some(kind), receivers)),
+                    matchers: Some(Matchers::shipped(&[&format!("category=\"{kind}\"")])),
+                    ..Route::default()
+                });
+            }
+        }
+        route.routes = (!children.is_empty()).then_some(children);
+        route
+    }
+
+    fn receiver(&self, severity: &str, kind: Option<&str>, receivers: &mut Vec<Receiver>) -> At<Arc<str>> {
+        let name: Arc<str> = match kind {
+            None => severity.into(),
+            Some(kind) => format!("{severity}-{kind}").into(),
+        };
+        let mut receiver = Receiver { name: Some(At::default_value(Arc::clone(&name))), ..Receiver::default() };
+        let resolved = || Some(At::default_value(true));
+        let own = |variable: &str| kind.and_then(|k| self.env.text(&typed(variable, k)));
+        if self.email
+            && let Some(to) = own("ALERT_EMAIL_RECIPIENTS").or_else(|| self.env.text("ALERT_EMAIL_RECIPIENTS"))
+        {
+            let email = Email { to: Some(to), send_resolved: resolved(), ..Email::default() };
+            receiver.email_configs = Some(vec![email]);
+        }
+        if self.slack {
+            let channel = own("SLACK_CHANNEL").or_else(|| self.severity_channel(severity));
+            let slack = Slack { channel, send_resolved: resolved(), ..Slack::default() };
+            receiver.slack_configs = Some(vec![slack]);
+        }
+        if !self.webhooks.is_empty() {
+            receiver.webhook_configs = Some(self.webhooks.clone());
+        }
+        receivers.push(receiver);
+        At::default_value(name)
+    }
+
+    /// The channel of a severity: its own, for emergencies also that of critical alerts, else the general one.
+    fn severity_channel(&self, severity: &str) -> Option<At<Arc<str>>> {
+        let of = |severity: &str| self.env.text(&format!("SLACK_{}_CHANNEL", severity.to_ascii_uppercase()));
+        let worse = (severity == SEVERITIES[0]).then(|| of(SEVERITIES[1])).flatten();
+        of(severity).or(worse).or_else(|| self.env.text("SLACK_CHANNEL"))
+    }
+}
+
+fn typed(variable: &str, kind: &str) -> String {
+    format!("{variable}_{}", kind.to_ascii_uppercase())
+}
+
+fn enabled(env: &Known, switch: &str, unset: bool, found: &mut Vec<Diagnostic>) -> bool {
+    env.bool(switch, found).map_or(unset, |at| at.value)
+}
+
+fn missing(env: &Known, switch: &str, variable: &str, found: &mut Vec<Diagnostic>) {
+    let message = format!("`{switch}` is true, but `{variable}` is not set");
+    let d = match env.place(switch) {
+        Some(place) => place.error("missing-variable", message),
+        None => Diagnostic::global("missing-variable", message),
+    };
+    found.push(d.label(format!("needs {variable}")).hint(format!("set {variable}, or {switch}=false")));
+}
+
+/// `ALERT_WEBHOOK_ENDPOINTS`: JSON, read as YAML of which it is a part, so that problems have a place in it.
+fn endpoints(env: &Known, found: &mut Vec<Diagnostic>) -> Vec<Webhook> {
+    const NAME: &str = "ALERT_WEBHOOK_ENDPOINTS";
+    let Some(text) = env.text(NAME) else { return Vec::new() };
+    let source = SourceText::new(NAME, Arc::clone(&text.value));
+    let (document, mut problems) = yaml::parse(source, &Limits { nodes_max: 10_000, depth_max: 16 });
+    for problem in &mut problems {
+        if problem.code == "yaml-syntax" {
+            problem.code = "json-syntax";
+        }
+    }
+    found.append(&mut problems);
+    let Some(document) = document else { return Vec::new() };
+    let mut reader = Reader::new(&document);
+    let mut webhooks = Vec::new();
+    // The original's example is a list; one endpoint by itself is what people try first.
+    let items = match &document.root.value {
+        Value::Mapping(_) => std::slice::from_ref(&document.root),
+        _ => reader.list(&document.root).unwrap_or_default(),
+    };
+    for item in items {
+        webhooks.extend(endpoint(&mut reader, item));
+    }
+    found.extend(reader.finish());
+    webhooks
+}
+
+fn endpoint(reader: &mut Reader, node: &yaml::Node) -> Option<Webhook> {
+    let mut fields = reader.map(node, "an endpoint")?;
+    let url = fields.require(reader, "url", At::read);
+    let attempts = fields.get(reader, "retryAttempts", At::<u64>::read);
+    let timeout = fields.get(reader, "timeout", At::<u64>::read);
+    let headers = fields.get(reader, "headers", read_headers);
+    fields.finish(reader);
+    if let Some(zero) = timeout.as_ref().filter(|t| t.value == 0) {
+        reader.report(zero.error("invalid-value", "a timeout of zero").label("expected milliseconds, such as 10000"));
+    }
+    // Zero retries is one attempt.
+    let retry = attempts.map(|a| Retry {
+        attempts: Some(At { value: a.value.saturating_add(1), place: a.place }),
+        ..Retry::default()
+    });
+    let timeout = timeout.map(|t| {
+        let ms = i64::try_from(t.value).unwrap_or(i64::MAX / 2);
+        At { value: GoDuration(Duration::from_millis(ms)), place: t.place }
+    });
+    Some(Webhook {
+        url,
+        retry,
+        timeout,
+        http_config: headers.map(|h| Http { http_headers: Some(h), ..Http::default() }),
+        send_resolved: Some(At::default_value(true)),
+        botwatch_object: Some(At::default_value(true)),
+        ..Webhook::default()
+    })
+}
+
+/// Headers as plain pairs. All count as secret: tokens are what they are used for.
+fn read_headers(reader: &mut Reader, node: &yaml::Node) -> Option<Headers> {
+    let pairs = super::value::Pairs::read(reader, node)?;
+    let mut headers = Vec::new();
+    for (name, value) in pairs.0 {
+        let secret = At { value: Secret::new(&*value.value), place: value.place };
+        headers.push((name, Header { secrets: Some(vec![secret]), ..Header::default() }));
+    }
+    Some(Headers(headers))
+}

@@ -1,0 +1,365 @@
+//! Episodes: one firing of one alert from its start to its end, whoever reports it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque, btree_map::Entry},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Alert, AlertState, Ending, Fingerprint, Labels, RuleKey, Timestamp, Transition};
+
+use super::{EpisodeId, IntegrationId, NotifiedAlert, Reason, pairs};
+
+/// One firing of one alert. It goes on while one of our rules or a lease from outside says so.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Episode {
+    /// Identity: also the issue's.
+    pub id: EpisodeId,
+    /// The alert. `starts_at` is the start of the present firing: later than the id's after a reopening. `ends_at`
+    /// is the lease's end while only a lease holds it, and the end once it has ended.
+    pub alert: Alert,
+    /// The rules of ours that say it fires; more than one when two rules make equal labels.
+    #[serde(default)]
+    pub rules: Vec<RuleKey>,
+    /// Until when a sender from outside says it fires.
+    #[serde(default)]
+    pub lease: Option<Timestamp>,
+    /// Value of the last true evaluation.
+    #[serde(default)]
+    pub value: Option<String>,
+    /// Blind since then.
+    #[serde(default)]
+    pub frozen_since: Option<Timestamp>,
+    /// How it ended; none while it fires.
+    #[serde(default)]
+    pub ended: Option<Ended>,
+    /// How often it fired again soon after its end.
+    #[serde(default)]
+    pub reopened: u32,
+    /// Why each integration was told or not, as of the last change. One entry per integration that a route led to.
+    #[serde(default, with = "pairs")]
+    pub standings: BTreeMap<Arc<IntegrationId>, Standing>,
+    /// The groups that it is in. Follows from the groups.
+    #[serde(skip)]
+    pub(super) groups: Vec<u64>,
+    /// Newer texts of our own rule, for messages only.
+    #[serde(skip)]
+    pub(super) fresh: Option<Box<Fresh>>,
+}
+
+/// How an episode ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub why: Ending,
+}
+
+/// A reason and since when it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Why.
+    #[serde(flatten)]
+    pub reason: Reason,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+/// Newer texts of a firing alert; not kept over a restart.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Fresh {
+    pub annotations: Labels,
+    pub value: String,
+}
+
+impl Episode {
+    fn new(id: EpisodeId, alert: Alert) -> Self {
+        Self {
+            id,
+            alert,
+            rules: Vec::new(),
+            lease: None,
+            value: None,
+            frozen_since: None,
+            ended: None,
+            reopened: 0,
+            standings: BTreeMap::new(),
+            groups: Vec::new(),
+            fresh: None,
+        }
+    }
+
+    /// Whether it fires.
+    pub fn is_active(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    /// As a message shows it now.
+    pub fn notified(&self) -> NotifiedAlert {
+        let mut alert = self.alert.clone();
+        alert.ends_at = self.ended.map(|e| e.at);
+        let mut value = self.value.clone();
+        if let Some(fresh) = &self.fresh {
+            alert.annotations = fresh.annotations.clone();
+            value = Some(fresh.value.clone());
+        }
+        NotifiedAlert { alert, episode: self.id, value, frozen_since: self.frozen_since }
+    }
+
+    fn fire(&mut self, mut alert: Alert) {
+        if self.is_active() {
+            alert.starts_at = alert.starts_at.min(self.alert.starts_at);
+        } else {
+            self.ended = None;
+            self.reopened += 1;
+        }
+        self.alert = alert;
+        self.fresh = None;
+    }
+
+    /// Ends it when nobody says any more that it fires.
+    fn end_if_let_go(&mut self, at: Timestamp, why: Ending) {
+        if self.rules.is_empty() && self.lease.is_none() && self.is_active() {
+            let at = at.max(self.alert.starts_at);
+            self.ended = Some(Ended { at, why });
+            self.alert.ends_at = Some(at);
+            self.frozen_since = None;
+        }
+    }
+}
+
+/// A value as texts show it.
+pub(super) fn value_text(value: f64) -> String {
+    if value.is_infinite() { if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned() } else { value.to_string() }
+}
+
+/// All episodes that are active or not settled, with what makes finding them fast.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Episodes {
+    all: BTreeMap<EpisodeId, Episode>,
+    /// The newest episode of an alert.
+    newest: HashMap<Fingerprint, EpisodeId>,
+    /// Ends of leases.
+    leases: BTreeSet<(Timestamp, EpisodeId)>,
+    /// Ended, in no group: by end.
+    idle: BTreeSet<(Timestamp, EpisodeId)>,
+    /// Active ones held by a lease only.
+    received: usize,
+    /// Forgotten ones, oldest first.
+    past: VecDeque<Episode>,
+}
+
+impl Episodes {
+    pub(super) fn restore(all: Vec<Episode>, past: Vec<Episode>) -> Self {
+        let mut episodes = Self { past: past.into(), ..Self::default() };
+        for episode in all {
+            let id = episode.id;
+            episodes.all.insert(id, episode);
+            episodes.newest.insert(id.fingerprint, id);
+            episodes.index(id);
+        }
+        episodes
+    }
+
+    pub(super) fn get(&self, id: EpisodeId) -> Option<&Episode> {
+        self.all.get(&id)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Episode> {
+        self.all.values()
+    }
+
+    pub(super) fn past(&self) -> impl Iterator<Item = &Episode> {
+        self.past.iter()
+    }
+
+    /// The newest episode of an alert, active or ended.
+    pub(super) fn newest(&self, fingerprint: Fingerprint) -> Option<&Episode> {
+        self.all.get(self.newest.get(&fingerprint)?)
+    }
+
+    /// Active episodes that only senders from outside hold.
+    pub(super) fn received(&self) -> usize {
+        self.received
+    }
+
+    pub(super) fn first_lease(&self) -> Option<(Timestamp, EpisodeId)> {
+        self.leases.first().copied()
+    }
+
+    /// Leases that end by `now`.
+    pub(super) fn lapsed(&self, now: Timestamp) -> Vec<EpisodeId> {
+        self.leases.iter().take_while(|(t, _)| *t <= now).map(|(_, id)| *id).collect()
+    }
+
+    pub(super) fn first_idle(&self) -> Option<(Timestamp, EpisodeId)> {
+        self.idle.first().copied()
+    }
+
+    /// Idle ones that ended by `until`.
+    pub(super) fn idle_since(&self, until: Timestamp) -> Vec<EpisodeId> {
+        self.idle.iter().take_while(|(t, _)| *t <= until).map(|(_, id)| *id).collect()
+    }
+
+    /// Changes one, keeping the indexes true; `None` when it isn't there.
+    fn change(&mut self, id: EpisodeId, change: impl FnOnce(&mut Episode)) -> Option<()> {
+        self.unindex(id);
+        let done = self.all.get_mut(&id).map(change);
+        self.index(id);
+        done
+    }
+
+    fn open(&mut self, id: EpisodeId, alert: &Alert) {
+        if let Entry::Vacant(vacant) = self.all.entry(id) {
+            vacant.insert(Episode::new(id, alert.clone()));
+            self.newest.insert(id.fingerprint, id);
+        }
+    }
+
+    fn unindex(&mut self, id: EpisodeId) {
+        let Some(e) = self.all.get(&id) else { return };
+        if let Some(until) = e.lease {
+            self.leases.remove(&(until, id));
+            self.received -= usize::from(e.rules.is_empty() && e.is_active());
+        }
+        if let Some(ended) = e.ended {
+            self.idle.remove(&(ended.at, id));
+        }
+    }
+
+    fn index(&mut self, id: EpisodeId) {
+        let Some(e) = self.all.get(&id) else { return };
+        if let Some(until) = e.lease {
+            self.leases.insert((until, id));
+            self.received += usize::from(e.rules.is_empty() && e.is_active());
+        }
+        if let (Some(ended), true) = (e.ended, e.groups.is_empty()) {
+            self.idle.insert((ended.at, id));
+        }
+    }
+
+    pub(super) fn received_alert(&mut self, id: EpisodeId, alert: &Alert) {
+        self.open(id, alert);
+        let ends_at = alert.ends_at.unwrap_or(Timestamp::MAX);
+        self.change(id, |e| {
+            let active = ends_at > alert.updated_at;
+            e.lease = active.then_some(ends_at);
+            match (active, e.rules.is_empty()) {
+                // A rule of ours knows the alert better than its echo from outside.
+                (_, false) => {}
+                (true, true) => e.fire(alert.clone()),
+                (false, true) => {
+                    let ended = e.ended;
+                    e.alert = Alert { starts_at: alert.starts_at.min(e.alert.starts_at), ..alert.clone() };
+                    e.end_if_let_go(ends_at, Ending::Expired);
+                    if let Some(ended) = ended {
+                        e.ended = Some(Ended { at: ends_at, ..ended });
+                    }
+                }
+            }
+        });
+    }
+
+    pub(super) fn extended(&mut self, id: EpisodeId, ends_at: Timestamp, timeout: bool, at: Timestamp) {
+        self.change(id, |e| {
+            e.lease = Some(ends_at);
+            e.alert.timeout = timeout;
+            e.alert.updated_at = at;
+            if e.rules.is_empty() {
+                e.alert.ends_at = Some(ends_at);
+            }
+        });
+    }
+
+    pub(super) fn lapse(&mut self, id: EpisodeId) {
+        self.change(id, |e| {
+            if let Some(ended_at) = e.lease.take() {
+                e.end_if_let_go(ended_at, Ending::Expired);
+            }
+        });
+    }
+
+    pub(super) fn transition(&mut self, id: EpisodeId, change: &Transition) {
+        match &change.state {
+            AlertState::Firing { fired_at, .. } => self.rule_fires(id, change, *fired_at),
+            AlertState::Ended { at, why, .. } => {
+                self.change(id, |e| {
+                    e.rules.retain(|r| *r != change.rule);
+                    e.end_if_let_go(*at, *why);
+                });
+            }
+            AlertState::Pending { .. } => {
+                self.change(id, |e| {
+                    e.rules.retain(|r| *r != change.rule);
+                    e.end_if_let_go(change.at, Ending::ConditionGone);
+                });
+            }
+        }
+    }
+
+    fn rule_fires(&mut self, id: EpisodeId, change: &Transition, fired_at: Timestamp) {
+        let alert = Alert {
+            labels: change.labels.clone(),
+            annotations: change.annotations.clone(),
+            starts_at: fired_at,
+            ends_at: None,
+            updated_at: change.at,
+            generator_url: Arc::clone(&change.generator_url),
+            timeout: false,
+        };
+        self.open(id, &alert);
+        self.change(id, |e| {
+            e.fire(alert);
+            e.value = Some(value_text(change.value));
+            e.frozen_since = change.frozen_since;
+            if !e.rules.contains(&change.rule) {
+                e.rules.push(change.rule.clone());
+            }
+        });
+    }
+
+    pub(super) fn refresh(&mut self, fingerprint: Fingerprint, fresh: Fresh) {
+        let Some(id) = self.newest.get(&fingerprint) else { return };
+        if let Some(e) = self.all.get_mut(id).filter(|e| e.is_active() && !e.rules.is_empty()) {
+            e.fresh = Some(Box::new(fresh));
+        }
+    }
+
+    pub(super) fn joined(&mut self, id: EpisodeId, group: u64) {
+        self.change(id, |e| {
+            if !e.groups.contains(&group) {
+                e.groups.push(group);
+            }
+        });
+    }
+
+    pub(super) fn left(&mut self, id: EpisodeId, group: u64) {
+        self.change(id, |e| e.groups.retain(|g| *g != group));
+    }
+
+    pub(super) fn reason(
+        &mut self,
+        id: EpisodeId,
+        integration: &Arc<IntegrationId>,
+        reason: Reason,
+        at: Timestamp,
+    ) {
+        if let Some(e) = self.all.get_mut(&id) {
+            e.standings.insert(Arc::clone(integration), Standing { reason, at });
+        }
+    }
+
+    pub(super) fn forget(&mut self, id: EpisodeId, past_max: usize) {
+        self.unindex(id);
+        let Some(episode) = self.all.remove(&id) else { return };
+        if self.newest.get(&id.fingerprint) == Some(&id) {
+            self.newest.remove(&id.fingerprint);
+        }
+        self.past.push_back(episode);
+        while self.past.len() > past_max {
+            self.past.pop_front();
+        }
+    }
+}

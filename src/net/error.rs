@@ -1,0 +1,227 @@
+//! What can go wrong on the way out.
+
+use std::{error::Error as StdError, net::IpAddr, path::PathBuf, time::Duration};
+
+/// Longest excerpt of a peer's text in an error.
+const EXCERPT_MAX: usize = 200;
+
+/// Why there is no answer. Peers are named by scheme, host and port.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A setting can't work.
+    #[error("`{option}`: {reason}")]
+    Option {
+        /// Key.
+        option: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file with a secret or certificate can't be read.
+    #[error("can't read `{path}`")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No URL that can be fetched.
+    #[error("invalid URL: {reason}")]
+    Url {
+        /// What is wrong with it, without the URL.
+        reason: &'static str,
+    },
+    /// The time was up.
+    #[error("no answer from {peer} within {after:?}")]
+    Timeout {
+        /// Peer.
+        peer: String,
+        /// The time it had.
+        after: Duration,
+    },
+    /// The name has no address.
+    #[error("can't resolve `{host}`: {reason}")]
+    Dns {
+        /// Name.
+        host: String,
+        /// The resolver's words.
+        reason: String,
+    },
+    /// No connection. Nothing was sent.
+    #[error("can't connect to {peer}: {reason}")]
+    Connect {
+        /// Peer.
+        peer: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// The peer's certificate or TLS version was not accepted, or ours was not. Nothing was sent.
+    #[error("TLS with {peer}: {reason}")]
+    Tls {
+        /// Peer.
+        peer: String,
+        /// What TLS says.
+        reason: String,
+    },
+    /// The connection broke after the request began: it may have been taken.
+    #[error("connection to {peer} broke: {reason}")]
+    Broken {
+        /// Peer.
+        peer: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The answer is longer than allowed.
+    #[error("answer of {peer} is longer than {max} bytes")]
+    TooLarge {
+        /// Peer.
+        peer: String,
+        /// What was allowed.
+        max: usize,
+    },
+    /// The peer answered with a status that is no success.
+    #[error("{peer} answered {status}{}", after_colon(excerpt))]
+    Status {
+        /// Peer.
+        peer: String,
+        /// HTTP status.
+        status: u16,
+        /// The beginning of its text.
+        excerpt: String,
+    },
+    /// Redirected more than ten times, or to nowhere.
+    #[error("redirect by {peer}: {reason}")]
+    Redirect {
+        /// Peer.
+        peer: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The address is private, and the client is kept to public ones.
+    #[error("`{host}` has the private address {address}, which may not be reached")]
+    Denied {
+        /// Host asked for.
+        host: String,
+        /// Its address.
+        address: IpAddr,
+    },
+    /// The token endpoint gives no token.
+    #[error("no token from {peer}: {reason}")]
+    OAuth2 {
+        /// Peer.
+        peer: String,
+        /// The endpoint's error code and description.
+        reason: String,
+        /// It refused the credentials: trying again won't help.
+        refused: bool,
+    },
+}
+
+impl Error {
+    /// Whether only a change of the configuration can help.
+    pub fn is_permanent(&self) -> bool {
+        matches!(
+            self,
+            Self::Option { .. }
+                | Self::Url { .. }
+                | Self::Denied { .. }
+                | Self::Redirect { .. }
+                | Self::OAuth2 { refused: true, .. }
+        )
+    }
+
+    /// The error with its causes in one line.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(e) = cause {
+            text.push_str(": ");
+            text.push_str(&e.to_string());
+            cause = e.source();
+        }
+        text
+    }
+}
+
+fn after_colon(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+/// What of a URL may be shown: scheme, host and port. User, path and query can each be a secret.
+pub fn redact_url(url: &str) -> String {
+    url::Url::parse(url).map_or_else(|_| "<invalid URL>".to_owned(), |url| redact(&url))
+}
+
+/// As [`redact_url`].
+pub(super) fn redact(url: &url::Url) -> String {
+    let origin = origin(url);
+    let more = url.path().len() > 1
+        || url.query().is_some()
+        || !url.username().is_empty()
+        || url.password().is_some();
+    if more { format!("{origin}/<secret>") } else { origin }
+}
+
+/// Scheme, host and port, the port where it is not the scheme's.
+pub(super) fn origin(url: &url::Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{}://{host}:{port}", url.scheme()),
+        None => format!("{}://{host}", url.scheme()),
+    }
+}
+
+/// The beginning of a peer's text, on one line.
+pub(super) fn excerpt(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(4 * EXCERPT_MAX)]);
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(EXCERPT_MAX) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
+}
+
+/// Sorts what the HTTP library reports.
+pub(super) fn classify(error: reqwest::Error, peer: &str) -> Error {
+    let error = error.without_url();
+    let peer = peer.to_owned();
+    let mut reason = error.to_string();
+    let mut tls = None;
+    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+    while let Some(e) = cause {
+        if let Some(ours) = e.downcast_ref::<super::address::ResolveError>() {
+            return ours.clone().into();
+        }
+        // An I/O error hides the error that it carries from `source`.
+        let inner = e.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let inner = inner.map(|e| e as &(dyn StdError + 'static));
+        if let Some(found) =
+            [Some(e), inner].into_iter().flatten().find_map(|e| e.downcast_ref::<rustls::Error>())
+        {
+            tls = Some(tls_reason(found));
+        }
+        reason = e.to_string();
+        cause = inner.or_else(|| e.source());
+    }
+    match tls {
+        Some(reason) => Error::Tls { peer, reason },
+        None if error.is_connect() => Error::Connect { peer, reason },
+        None => Error::Broken { peer, reason },
+    }
+}
+
+/// What TLS says, in words that help.
+pub(super) fn tls_reason(error: &rustls::Error) -> String {
+    use rustls::{CertificateError as C, Error as E};
+    match error {
+        E::InvalidCertificate(C::UnknownIssuer) => {
+            "certificate signed by an unknown authority (set `ca_file` for a private one)".to_owned()
+        }
+        E::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => "certificate has expired".to_owned(),
+        E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
+            "certificate is for another host name".to_owned()
+        }
+        E::AlertReceived(alert) => format!("the peer refused: {alert:?}"),
+        other => other.to_string(),
+    }
+}
