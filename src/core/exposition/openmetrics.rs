@@ -127,7 +127,7 @@ impl<'a> OpenMetrics<'a> {
         let body = self.body;
         let close = series::braces_end(body, open)?;
         let labels = &body[open..close];
-        series::parse_exemplar(labels, &mut Vec::new()).map_err(|w| Wrong::new(open + w.at, w.message))?;
+        series::parse_exemplar(labels).map_err(|w| Wrong::new(open + w.at, w.message))?;
         let (value, mut at) = spaced_number(body, close, "a value after exemplar labels")?;
         let mut timestamp = None;
         if body.get(at) == Some(&b' ') {

@@ -64,26 +64,24 @@ pub(super) enum Origin<'a> {
 }
 
 impl<'a> RawSample<'a> {
-    /// Parses the labels into `out` (cleared first), sorted by name, `__name__` among them.
+    /// Parses the labels: sorted by name, `__name__` among them, no empty value.
     ///
     /// # Errors
     /// When the series is malformed: the whole scrape fails (spec S9).
-    pub fn pairs(&self, out: &mut Vec<Pair<'a>>) -> Result<(), Error> {
+    pub fn pairs(&self) -> Result<Vec<Pair<'a>>, Error> {
         let grammar = match self.origin {
             Origin::Text { grammar, .. } => grammar,
             Origin::Protobuf { .. } => Grammar::Text,
         };
-        series::parse(self.series, grammar, self.kind, out).map_err(|wrong| self.error(wrong))
+        series::parse(self.series, grammar, self.kind).map_err(|wrong| self.error(wrong))
     }
 
-    /// Parses the labels.
+    /// As [`RawSample::pairs`], as a label set.
     ///
     /// # Errors
     /// As [`RawSample::pairs`].
     pub fn labels(&self) -> Result<Labels, Error> {
-        let mut pairs = Vec::new();
-        self.pairs(&mut pairs)?;
-        Ok(Labels::from_sorted(pairs.iter().map(|(n, v)| (n.as_ref(), v.as_ref()))))
+        self.pairs().map(|pairs| to_labels(&pairs))
     }
 
     /// The error for this sample as a whole: `message` and where it stands.
@@ -115,12 +113,13 @@ pub struct RawExemplar<'a> {
 impl RawExemplar<'_> {
     /// Its labels.
     pub fn labels(&self) -> Labels {
-        let mut pairs = Vec::new();
-        match series::parse_exemplar(self.labels, &mut pairs) {
-            Ok(()) => Labels::from_sorted(pairs.iter().map(|(n, v)| (n.as_ref(), v.as_ref()))),
-            Err(_) => Labels::empty(),
-        }
+        // Checked before, so it can't fail.
+        series::parse_exemplar(self.labels).map(|pairs| to_labels(&pairs)).unwrap_or_default()
     }
+}
+
+fn to_labels(pairs: &[Pair<'_>]) -> Labels {
+    Labels::from_sorted(pairs.iter().map(|(n, v)| (n.as_ref(), v.as_ref())))
 }
 
 /// Reads one body.

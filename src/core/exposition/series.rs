@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
-
 use super::{
     error::{Wrong, found},
     float,
@@ -62,9 +60,16 @@ pub(super) const fn is_blank(b: u8) -> bool {
     b == b' ' || b == b'\t'
 }
 
-const fn is_name_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b == b'_' || b == b':'
-}
+/// Which bytes a legacy name is made of; a look-up costs less than four comparisons.
+const NAME_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = (b as u8).is_ascii_alphanumeric() || b as u8 == b'_' || b as u8 == b':';
+        b += 1;
+    }
+    table
+};
 
 /// Past the blanks at `at`.
 pub(super) fn skip_blanks(bytes: &[u8], mut at: usize) -> usize {
@@ -80,7 +85,7 @@ pub(super) fn name_end(bytes: &[u8], at: usize) -> usize {
         return at;
     }
     let rest = &bytes[at..];
-    at + rest.iter().position(|b| !is_name_byte(*b)).unwrap_or(rest.len())
+    at + rest.iter().position(|b| !NAME_BYTES[usize::from(*b)]).unwrap_or(rest.len())
 }
 
 /// The end of the series that starts at `at`. Only what decides the extent is looked at: equal bytes were parsed
@@ -100,73 +105,86 @@ pub(super) fn split(bytes: &[u8], at: usize, grammar: Grammar) -> Result<usize, 
 /// One past the `}` that closes the `{` at `open`, braces in quotes left out.
 pub(super) fn braces_end(bytes: &[u8], open: usize) -> Result<usize, Wrong> {
     let mut at = open + 1;
-    loop {
-        match memchr2(b'"', b'}', &bytes[at..]) {
-            None => return Err(Wrong::new(open, "missing `}`")),
-            Some(i) if bytes[at + i] == b'}' => return Ok(at + i + 1),
-            Some(i) => at = quote_end(bytes, at + i)?,
+    while let Some(b) = bytes.get(at) {
+        match b {
+            b'}' => return Ok(at + 1),
+            b'"' => at = quote_end(bytes, at)?.0,
+            _ => at += 1,
         }
     }
+    Err(Wrong::new(open, "missing `}`"))
 }
 
-/// One past the quote that closes the one at `open`; a backslash takes the next byte with it.
-fn quote_end(bytes: &[u8], open: usize) -> Result<usize, Wrong> {
+/// One past the quote that closes the one at `open`, and whether there is a backslash between them, which takes
+/// the next byte with it. Values are short: a plain loop beats a vectorised search that has to be set up.
+fn quote_end(bytes: &[u8], open: usize) -> Result<(usize, bool), Wrong> {
+    let mut escaped = false;
     let mut at = open + 1;
-    loop {
-        match bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
-            None => return Err(Wrong::new(open, "missing closing quote")),
-            Some(i) if bytes[at + i] == b'"' => return Ok(at + i + 1),
-            Some(i) => at += i + 2,
+    while let Some(b) = bytes.get(at) {
+        match b {
+            b'"' => return Ok((at + 1, escaped)),
+            b'\\' => {
+                escaped = true;
+                at += 2;
+            }
+            _ => at += 1,
         }
     }
+    Err(Wrong::new(open, "missing closing quote"))
 }
 
 /// Parses a whole series into its labels, sorted by name, with `__name__`. Empty values are left out, since they
 /// mean "no such label". `le` of a histogram and `quantile` of a summary come in OpenMetrics' form (spec S8).
-pub(super) fn parse<'a>(
-    raw: &'a [u8],
-    grammar: Grammar,
-    kind: MetricType,
-    out: &mut Vec<Pair<'a>>,
-) -> Result<(), Wrong> {
-    out.clear();
+pub(super) fn parse(raw: &[u8], grammar: Grammar, kind: MetricType) -> Result<Vec<Pair<'_>>, Wrong> {
+    let text = utf8(raw)?;
+    let mut pairs = Vec::with_capacity(8);
     let end = name_end(raw, 0);
-    let mut name = (end > 0).then(|| ascii(&raw[..end])).transpose()?;
+    let mut name = (end > 0).then(|| Cow::Borrowed(&text[..end]));
     let open = skip_blanks(raw, end);
+    // Filled in at the end: the name may stand inside the braces, but sorts before most labels.
+    pairs.push((Cow::Borrowed(METRIC_NAME), Cow::Borrowed("")));
     if raw.get(open) == Some(&b'{') {
-        let inner = Braces { raw, at: open + 1, grammar };
-        inner.parse(&mut name, Some(kind), out)?;
+        Braces { text, at: open + 1, grammar }.parse(&mut name, Some(kind), &mut pairs)?;
     }
-    let Some(name) = name.filter(|n| !n.is_empty()) else {
-        return Err(Wrong::new(0, "metric name not set"));
-    };
-    out.push((Cow::Borrowed(METRIC_NAME), name));
-    sort_unique(out)
+    match name {
+        Some(name) if !name.is_empty() => pairs[0].1 = name,
+        _ => return Err(Wrong::new(0, "metric name not set")),
+    }
+    sort_unique(&mut pairs)?;
+    Ok(pairs)
 }
 
 /// Parses `{…}` of an exemplar: no metric name in it.
-pub(super) fn parse_exemplar<'a>(raw: &'a [u8], out: &mut Vec<Pair<'a>>) -> Result<(), Wrong> {
-    out.clear();
-    Braces { raw, at: 1, grammar: Grammar::OpenMetrics }.parse(&mut Some(Cow::Borrowed("")), None, out)?;
-    sort_unique(out)
+pub(super) fn parse_exemplar(raw: &[u8]) -> Result<Vec<Pair<'_>>, Wrong> {
+    let mut pairs = Vec::new();
+    // A name that is set already makes a quoted string without a value an error.
+    let mut name = Some(Cow::Borrowed(""));
+    Braces { text: utf8(raw)?, at: 1, grammar: Grammar::OpenMetrics }.parse(&mut name, None, &mut pairs)?;
+    sort_unique(&mut pairs)?;
+    Ok(pairs)
 }
 
 fn sort_unique(pairs: &mut Vec<Pair<'_>>) -> Result<(), Wrong> {
-    pairs.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    if let Some(twice) = pairs.windows(2).find(|w| w[0].0 == w[1].0) {
-        return Err(Wrong::new(0, format!("label name `{}` is not unique", twice[0].0)));
+    // Most clients write labels in order.
+    if !pairs.is_sorted_by(|a, b| a.0 < b.0) {
+        pairs.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        if let Some(twice) = pairs.windows(2).find(|w| w[0].0 == w[1].0) {
+            return Err(Wrong::new(0, format!("label name `{}` is not unique", twice[0].0)));
+        }
     }
-    pairs.retain(|(_, v)| !v.is_empty());
+    if pairs.iter().any(|(_, v)| v.is_empty()) {
+        pairs.retain(|(_, v)| !v.is_empty());
+    }
     Ok(())
 }
 
-fn ascii(bytes: &[u8]) -> Result<Cow<'_, str>, Wrong> {
-    std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| Wrong::new(0, "invalid UTF-8 name"))
+fn utf8(raw: &[u8]) -> Result<&str, Wrong> {
+    std::str::from_utf8(raw).map_err(|e| Wrong::new(e.valid_up_to(), "invalid UTF-8 in name or label"))
 }
 
 /// A walk through `name="value", …}`.
 struct Braces<'a> {
-    raw: &'a [u8],
+    text: &'a str,
     at: usize,
     grammar: Grammar,
 }
@@ -209,27 +227,27 @@ impl<'a> Braces<'a> {
     }
 
     fn peek(&self) -> Option<u8> {
-        self.raw.get(self.at).copied()
+        self.text.as_bytes().get(self.at).copied()
     }
 
     fn blanks(&mut self) {
         if self.grammar == Grammar::Text {
-            self.at = skip_blanks(self.raw, self.at);
+            self.at = skip_blanks(self.text.as_bytes(), self.at);
         }
     }
 
     fn expected<T>(&self, what: &str) -> Result<T, Wrong> {
-        Err(Wrong::new(self.at, format!("expected {what}, found {}", found(self.raw, self.at))))
+        Err(Wrong::new(self.at, format!("expected {what}, found {}", found(self.text.as_bytes(), self.at))))
     }
 
     fn bare_name(&mut self) -> Result<Cow<'a, str>, Wrong> {
-        let end = name_end(self.raw, self.at);
-        let name = &self.raw[self.at..end];
-        if name.is_empty() || name.contains(&b':') {
+        let end = name_end(self.text.as_bytes(), self.at);
+        let name = &self.text[self.at..end];
+        if name.is_empty() || name.contains(':') {
             return self.expected("a label name");
         }
         self.at = end;
-        ascii(name)
+        Ok(Cow::Borrowed(name))
     }
 
     fn value(&mut self) -> Result<Cow<'a, str>, Wrong> {
@@ -260,17 +278,17 @@ impl<'a> Braces<'a> {
     }
 
     fn quoted(&mut self, what: &str) -> Result<Cow<'a, str>, Wrong> {
-        let end = quote_end(self.raw, self.at)?;
-        let inner = &self.raw[self.at + 1..end - 1];
+        let (end, escaped) = quote_end(self.text.as_bytes(), self.at)?;
+        let start = self.at + 1;
+        // Both quotes are one byte each, so these are boundaries.
+        let inner = &self.text[start..end - 1];
         if self.grammar == Grammar::OpenMetrics
-            && let Some(i) = memchr::memchr(b'\n', inner)
+            && let Some(i) = memchr::memchr(b'\n', inner.as_bytes())
         {
-            return Err(Wrong::new(self.at + 1 + i, format!("line break in {what}")));
+            return Err(Wrong::new(start + i, format!("line break in {what}")));
         }
-        let text = std::str::from_utf8(inner)
-            .map_err(|e| Wrong::new(self.at + 1 + e.valid_up_to(), format!("invalid UTF-8 in {what}")))?;
         self.at = end;
-        Ok(unescape(text))
+        Ok(if escaped { unescape(inner) } else { Cow::Borrowed(inner) })
     }
 }
 

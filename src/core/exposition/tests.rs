@@ -164,7 +164,7 @@ fn text_errors_say_where() {
     assert!(error.len() < 250 && error.contains('…'), "{error}");
     assert_eq!(
         read(b"a{b=\"x\xff\"} 1", Format::Text).expect_err("not UTF-8").to_string(),
-        "line 1, column 7: invalid UTF-8 in label value in `a{b=\"x\u{fffd}\"} 1`"
+        "line 1, column 7: invalid UTF-8 in name or label in `a{b=\"x\u{fffd}\"} 1`"
     );
     assert!(read(b"# HELP a \xff\n", Format::Text).is_err());
 }
