@@ -149,11 +149,16 @@ pub(super) struct Episodes {
     received: usize,
     /// Forgotten ones, oldest first.
     past: VecDeque<Episode>,
+    /// The last start of each alert among the forgotten ones.
+    past_starts: HashMap<Fingerprint, Timestamp>,
 }
 
 impl Episodes {
     pub(super) fn restore(all: Vec<Episode>, past: Vec<Episode>) -> Self {
-        let mut episodes = Self { past: past.into(), ..Self::default() };
+        let mut episodes = Self::default();
+        for episode in past {
+            episodes.keep_past(episode, usize::MAX);
+        }
         for episode in all {
             let id = episode.id;
             episodes.all.insert(id, episode);
@@ -178,6 +183,12 @@ impl Episodes {
     /// The newest episode of an alert, active or ended.
     pub(super) fn newest(&self, fingerprint: Fingerprint) -> Option<&Episode> {
         self.all.get(self.newest.get(&fingerprint)?)
+    }
+
+    /// The start in the newest id of an alert that is remembered.
+    pub(super) fn last_start(&self, fingerprint: Fingerprint) -> Option<Timestamp> {
+        let newest = self.newest.get(&fingerprint).map(|id| id.starts_at);
+        newest.or_else(|| self.past_starts.get(&fingerprint).copied())
     }
 
     /// Active episodes that only senders from outside hold.
@@ -357,9 +368,17 @@ impl Episodes {
         if self.newest.get(&id.fingerprint) == Some(&id) {
             self.newest.remove(&id.fingerprint);
         }
+        self.keep_past(episode, past_max);
+    }
+
+    fn keep_past(&mut self, episode: Episode, past_max: usize) {
+        self.past_starts.insert(episode.id.fingerprint, episode.id.starts_at);
         self.past.push_back(episode);
         while self.past.len() > past_max {
-            self.past.pop_front();
+            let Some(EpisodeId { fingerprint, starts_at }) = self.past.pop_front().map(|e| e.id) else { return };
+            if self.past_starts.get(&fingerprint) == Some(&starts_at) {
+                self.past_starts.remove(&fingerprint);
+            }
         }
     }
 }

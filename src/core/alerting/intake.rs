@@ -88,12 +88,14 @@ impl Machine {
         start: Timestamp,
         now: Timestamp,
     ) -> EpisodeId {
-        let Some(last) = last else { return EpisodeId { fingerprint: of, starts_at: start } };
-        if last.ended.is_some_and(|ended| now.since(ended.at) <= self.options.reopen_within) {
+        let recent = |e: &&Episode| e.ended.is_some_and(|ended| now.since(ended.at) <= self.options.reopen_within);
+        if let Some(last) = last.filter(recent) {
             return last.id;
         }
-        let starts_at =
-            if start > last.id.starts_at { start } else { now.max(Timestamp(last.id.starts_at.0 + 1)) };
+        let starts_at = match self.state.episodes.last_start(of) {
+            Some(used) if start <= used => now.max(Timestamp(used.0.saturating_add(1))),
+            _ => start,
+        };
         EpisodeId { fingerprint: of, starts_at }
     }
 

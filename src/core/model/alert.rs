@@ -68,7 +68,8 @@ pub enum AlertState {
         /// When it had begun to fire, if it had.
         #[serde(default)]
         fired_at: Option<Timestamp>,
-        /// When it ended.
+        /// When it ended. Named apart in JSON, where a transition's own `at` stands beside it.
+        #[serde(rename = "ended_at")]
         at: Timestamp,
         /// Why.
         why: Ending,
