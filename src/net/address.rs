@@ -90,7 +90,7 @@ fn is_public_v6(a: Ipv6Addr) -> bool {
     match s {
         [0, 0, 0, 0, 0, 0 | 0xffff, hi, lo] | [0x64, 0xff9b, 0, 0, 0, 0, hi, lo] => is_public_v4(v4(hi, lo)),
         [0x2002, hi, lo, ..] => is_public_v4(v4(hi, lo)),
-        [0x2001, 0..=0x01ff, ..] | [0x2001, 0xdb8, ..] => false,
+        [0x2001, 0..=0x01ff | 0xdb8, ..] => false,
         _ => s[0] & 0xe000 == 0x2000,
     }
 }

@@ -21,7 +21,7 @@ const REDIRECTS_MAX: usize = 10;
 /// Time for name, connection and TLS handshake within a request's own time (spec alertmanager §1.7).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept (spec alertmanager §1.7).
-const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 /// Idle connections per peer: one scrape or notification at a time, rarely two.
 const IDLE_MAX: usize = 2;
 /// Ways out (Unix sockets, TLS names) that have their own connections; over that all are opened anew.
