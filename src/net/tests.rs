@@ -1,1 +1,135 @@
+//! What needs no peer. Exchanges with real sockets are in `tests/it/net`.
 
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, header::RETRY_AFTER};
+use rcgen::{CertificateParams, KeyPair};
+
+use super::{Client, Error, HttpOptions, ProxyOptions, Response, SecretSource, TlsOptions, TlsVersion, *};
+use crate::runtime::Clock;
+use botwatch_core::model::{Secret, Timestamp};
+
+#[test]
+fn addresses_that_are_not_public() {
+    for (text, public) in [
+        ("93.184.216.34", true),
+        ("100.63.255.255", true),
+        ("172.15.0.1", true),
+        ("127.0.0.1", false),
+        ("10.1.2.3", false),
+        ("172.16.0.1", false),
+        ("192.168.1.1", false),
+        ("169.254.169.254", false),
+        ("100.64.0.1", false),
+        ("0.0.0.0", false),
+        ("198.18.0.1", false),
+        ("192.0.0.8", false),
+        ("192.0.2.1", false),
+        ("224.0.0.1", false),
+        ("255.255.255.255", false),
+        ("2606:4700::1111", true),
+        ("::1", false),
+        ("::", false),
+        ("fe80::1", false),
+        ("fd00::1", false),
+        ("ff02::1", false),
+        ("2001:db8::1", false),
+        ("2001::1", false),
+        ("::ffff:127.0.0.1", false),
+        ("::ffff:93.184.216.34", true),
+        ("::10.0.0.1", false),
+        ("64:ff9b::a9fe:a9fe", false),
+        ("64:ff9b::5db8:d822", true),
+        ("2002:7f00:1::", false),
+        ("2002:5db8:d822::", true),
+    ] {
+        assert_eq!(is_public(text.parse().expect(text)), public, "{text}");
+    }
+}
+
+#[test]
+fn shown_urls_have_no_secrets() {
+    for (url, shown) in [
+        ("https://hooks.slack.com/services/T0/B0/XXXX", "https://hooks.slack.com/<secret>"),
+        ("http://user:pw@localhost:9/", "http://localhost:9/<secret>"),
+        ("https://example.org/?token=abc", "https://example.org/<secret>"),
+        ("https://example.org", "https://example.org"),
+        ("https://[::1]:8443/", "https://[::1]:8443"),
+        ("http//pw", "<invalid URL>"),
+    ] {
+        assert_eq!(redact_url(url), shown);
+    }
+}
+
+#[test]
+fn retry_after_in_both_forms() {
+    let now = Timestamp::parse_rfc3339("2026-11-24T03:00:00Z").expect("constant").0 / 1000;
+    for (text, expected) in [
+        ("120", Some(Duration::from_mins(2))),
+        ("0", Some(Duration::ZERO)),
+        ("-5", Some(Duration::ZERO)),
+        ("Tue, 24 Nov 2026 03:01:30 GMT", Some(Duration::from_secs(90))),
+        ("Tue, 24 Nov 2026 02:00:00 GMT", Some(Duration::ZERO)),
+        ("soon", None),
+        ("1e300", None),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(text));
+        let response = Response { peer: String::new(), status: 429, headers, body: Default::default() };
+        assert_eq!(response.retry_after(now), expected, "{text}");
+    }
+}
+
+#[test]
+fn dates_of_a_certificate() {
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("name");
+    params.not_before = rcgen::date_time_ymd(2024, 2, 29);
+    params.not_after = rcgen::date_time_ymd(2051, 1, 2);
+    let der = params.self_signed(&KeyPair::generate().expect("key")).expect("signed").der().to_vec();
+    // 29 February 2024 and, past 2049 so in the longer form, 2 January 2051
+    assert_eq!(pinned::validity(&der), Some((1_709_164_800, 2_556_230_400)));
+    for cut in 0..der.len().min(300) {
+        let _ = pinned::validity(&der[..cut]);
+    }
+}
+
+#[tokio::test]
+async fn options_that_cannot_work_say_why() {
+    let clock = Clock::manual(Timestamp(0));
+    let bad = |options: HttpOptions| Client::new(&options, &clock).err().expect("refused").chain();
+    let tls = TlsOptions { server_name: Some("bot".into()), ..TlsOptions::default() };
+    let proxy = ProxyOptions { http: Some(Secret::new("http://u:pw@p:1")), ..ProxyOptions::default() };
+    let both = HttpOptions { tls, proxy, ..HttpOptions::default() };
+    assert_eq!(bad(both), "`tls_config.server_name`: can't be combined with a proxy");
+    let proxy = ProxyOptions { http: Some(Secret::new("http://user:pw@:::")), ..ProxyOptions::default() };
+    let text = bad(HttpOptions { proxy, ..HttpOptions::default() });
+    assert_eq!(text, "`proxy_url`: not the URL of a proxy");
+
+    let tls = |change: fn(&mut TlsOptions)| {
+        let mut options = TlsOptions::default();
+        change(&mut options);
+        options
+    };
+    for (options, expected) in [
+        (tls(|o| o.max_version = Some(TlsVersion::Tls11)), "`max_version`: leaves no version of TLS"),
+        (tls(|o| o.cert = Some(SecretSource::inline("x"))), "`tls_config`: `cert` and `key` go together"),
+        (tls(|o| o.ca = Some(SecretSource::inline("x"))), "`ca`: no PEM certificate in it"),
+        (tls(|o| o.ca = Some(SecretSource::File("/nowhere".into()))), "can't read `/nowhere`: No such file"),
+    ] {
+        let Err(error) = client_config(&options, &[]).await else { panic!("accepted: {expected}") };
+        assert!(error.chain().starts_with(expected), "{}", error.chain());
+        assert_eq!(error.is_permanent(), matches!(error, Error::Option { .. }));
+    }
+}
+
+#[test]
+fn secrets_are_not_in_debug_texts() {
+    let options = HttpOptions {
+        auth: Auth::Basic { username: SecretSource::inline("bob"), password: SecretSource::inline("hunter2") },
+        proxy: ProxyOptions { https: Some(Secret::new("http://u:hunter2@p")), ..ProxyOptions::default() },
+        http_headers: [("X-Key".to_owned(), vec![SecretSource::inline("hunter2")])].into(),
+        ..HttpOptions::default()
+    };
+    let text = format!("{options:?}");
+    assert!(!text.contains("hunter2") && !text.contains("bob"), "{text}");
+}
