@@ -1,4 +1,5 @@
 //! botwatch: the shell around [`botwatch_core`].
+pub mod config;
 pub mod platform;
 pub mod runtime;
 pub mod store;

@@ -219,7 +219,7 @@ fn typed_values() {
             "f.yml:5:4: error[wrong-type]: expected `true` or `false`, found the text `yes`",
             "f.yml:10:6: error[invalid-value]: `-3` is negative",
             "f.yml:13:6: error[invalid-duration]: not a valid duration: `30`",
-            "f.yml:14:8: error[invalid-regex]: not a regular expression: error: unclosed group",
+            "f.yml:14:8: error[invalid-regex]: not a regular expression: error parsing regexp: missing closing ): `(a`",
             "f.yml:15:8: error[invalid-url]: not a URL: the scheme is missing",
             "f.yml:16:6: error[invalid-url]: scheme `ftp` is not supported for a URL here",
             "f.yml:18:1: error[unknown-key]: unknown key `typo_key` in the test",
