@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Reports everything that is wrong with the whole.
-pub fn check(file: &File, found: &mut Vec<Diagnostic>) {
+pub(super) fn check(file: &File, found: &mut Vec<Diagnostic>) {
     let empty = Global::default();
     let global = file.global.as_ref().unwrap_or(&empty);
     jobs(file, global, found);
@@ -120,7 +120,7 @@ fn check_email(email: &Email, global: &Global, found: &mut Vec<Diagnostic>) {
         (has(&email.smarthost, &global.smtp_smarthost), "smarthost", "smtp_smarthost", "SMTP_HOST"),
         (has(&email.from, &global.smtp_from), "from", "smtp_from", "SMTP_FROM"),
     ] {
-        if !known {
+        if !known && email.lacks(&[own]) {
             let d = at_or_global(place, "missing-key", format!("an e-mail without `{own}`"));
             found.push(
                 d.label(format!("`{own}` is needed here or as `global.{inherited}`"))
@@ -137,12 +137,13 @@ fn check_slack(slack: &Slack, global: &Global, found: &mut Vec<Diagnostic>) {
     let global_token = global.slack_app_token.is_some() || global.slack_app_token_file.is_some();
     let global_url = global.slack_api_url.is_some() || global.slack_api_url_file.is_some();
     let place = slack.place.as_ref().or_else(|| slack.channel.as_ref().and_then(|c| c.place.as_ref()));
-    if !(url || token || global_token || global_url) {
+    let addresses = ["api_url", "api_url_file", "app_token", "app_token_file"];
+    if !(url || token || global_token || global_url) && slack.lacks(&addresses) {
         let d = at_or_global(place, "missing-key", "a Slack channel without `api_url` or `app_token`".to_owned());
         found.push(d.label("needed here, or as `global.slack_api_url` or `global.slack_app_token`"));
     }
     let by_token = token || (!url && global_token);
-    if by_token && slack.channel.as_ref().is_none_or(|c| c.is_empty()) {
+    if by_token && slack.channel.as_ref().map_or(slack.lacks(&["channel"]), |c| c.is_empty()) {
         let d = at_or_global(place, "missing-key", "a Slack bot needs a `channel` to post to".to_owned());
         found.push(d.label("`channel` is needed here").hint("SLACK_CHANNEL sets it for an environment-only start"));
     }
@@ -168,7 +169,7 @@ fn check_slack(slack: &Slack, global: &Global, found: &mut Vec<Diagnostic>) {
 
 /// The root takes every alert (spec alertmanager C-20, C-25, C-26).
 fn root(route: &Route, found: &mut Vec<Diagnostic>) {
-    if route.receiver.as_ref().is_none_or(|r| r.is_empty()) {
+    if route.receiver.as_ref().map_or(route.lacks(&["receiver"]), |r| r.is_empty()) {
         let d = at_or_global(route.place.as_ref(), "missing-key", "the root route has no `receiver`".to_owned());
         found.push(d.label("`receiver` is needed here: it is told of what no child route takes"));
     }

@@ -12,7 +12,7 @@ use super::{env::Env, file::File};
 
 /// Whose rules a file follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
+pub(super) enum Dialect {
     /// botwatch's own: variables everywhere.
     Botwatch,
     /// Only keys of Prometheus: variables in `external_labels`.
@@ -48,7 +48,7 @@ const ALERTMANAGER: &[&str] = &[
 ];
 
 /// Whose file it is: botwatch's own by its name (`botwatch….yml`), by a key of botwatch's own, or by keys of both.
-pub fn dialect(document: &Document) -> Dialect {
+pub(super) fn dialect(document: &Document) -> Dialect {
     let stem = Path::new(&*document.source.name).file_name().and_then(|n| n.to_str()).unwrap_or_default();
     let Value::Mapping(entries) = &document.root.value else { return Dialect::Botwatch };
     let only = |keys: &[&str]| entries.iter().all(|(key, _)| keys.contains(&&*key.text));
@@ -65,7 +65,7 @@ pub fn dialect(document: &Document) -> Dialect {
 
 /// Expands the variables of a file as its dialect asks. Where a plain file seems to count on expansion that it
 /// doesn't get, a warning says so.
-pub fn expand(document: &mut Document, dialect: Dialect, env: &Env, found: &mut Vec<Diagnostic>) {
+pub(super) fn expand(document: &mut Document, dialect: Dialect, env: &Env, found: &mut Vec<Diagnostic>) {
     let source = Arc::clone(&document.source);
     let mut expander = Expander { source: &source, env, found, dialect };
     expander.node(&mut document.root);
@@ -205,7 +205,7 @@ fn variable(text: &str) -> Option<(&str, Option<&str>, usize)> {
 }
 
 /// Prometheus' expansion of `external_labels`: `$NAME`, `${NAME}`, `$$`; an unset variable is empty, with a warning.
-pub fn external_labels(file: &mut File, env: &Env, found: &mut Vec<Diagnostic>) {
+pub(super) fn external_labels(file: &mut File, env: &Env, found: &mut Vec<Diagnostic>) {
     let labels = file.global.as_mut().and_then(|g| g.external_labels.as_mut());
     for (_, value) in labels.into_iter().flat_map(|l| &mut l.0) {
         if !value.value.contains('$') {

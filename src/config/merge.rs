@@ -8,7 +8,7 @@ use super::{
 };
 
 /// Joins files: lists one after the other, sections key by key. A key in two files is an error at the second.
-pub fn merge(files: Vec<File>, found: &mut Vec<Diagnostic>) -> File {
+pub(super) fn merge(files: Vec<File>, found: &mut Vec<Diagnostic>) -> File {
     let mut all = File::default();
     for mut file in files {
         append(&mut all.rule_files, &mut file.rule_files);

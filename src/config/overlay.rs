@@ -41,7 +41,7 @@ pub struct Switches {
 }
 
 /// Reads what is not part of a section.
-pub fn switches(env: &Known, bot_name: &str, found: &mut Vec<Diagnostic>) -> Switches {
+pub(super) fn switches(env: &Known, bot_name: &str, found: &mut Vec<Diagnostic>) -> Switches {
     let mode = env.word("BOT_MODE", &["paper", "live"], found);
     if let Some(at) = mode.as_ref().filter(|m| &*m.value == "live") {
         check_live(env, at, bot_name, found);
@@ -77,7 +77,7 @@ fn check_live(env: &Known, mode: &At<Arc<str>>, bot_name: &str, found: &mut Vec<
 }
 
 /// Single values over those of the files.
-pub fn overlay(file: &mut File, env: &Known, found: &mut Vec<Diagnostic>) {
+pub(super) fn overlay(file: &mut File, env: &Known, found: &mut Vec<Diagnostic>) {
     overlay_bot(file, env, found);
     let global = file.global.get_or_insert_with(Global::default);
     overlay_smtp(global, env, found);
@@ -125,13 +125,7 @@ fn overlay_bot(file: &mut File, env: &Known, found: &mut Vec<Diagnostic>) {
 fn overlay_smtp(global: &mut Global, env: &Known, found: &mut Vec<Diagnostic>) {
     let port = env.port("SMTP_PORT", found);
     if let Some(host) = env.text("SMTP_HOST") {
-        let host_text = if host.value.contains(':') && !host.value.starts_with('[') {
-            format!("[{}]", host.value)
-        } else {
-            host.value.to_string()
-        };
-        let number = port.as_ref().map_or(SMTP_PORT, |p| p.value);
-        global.smtp_smarthost = Some(At { value: format!("{host_text}:{number}").into(), place: host.place });
+        global.smtp_smarthost = Some(At { value: smarthost(&host.value, port.as_ref()), place: host.place });
     } else if let Some(port) = port {
         let d = port.error("conflict", "`SMTP_PORT` without `SMTP_HOST`");
         found.push(d.label("the port of no server"));
@@ -159,8 +153,20 @@ fn overlay_smtp(global: &mut Global, env: &Known, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// `SMTP_HOST` and `SMTP_PORT` as one; a host may bring its port along, and IPv6 gets its brackets.
+fn smarthost(host: &str, port: Option<&At<u16>>) -> Arc<str> {
+    let number = port.map_or(SMTP_PORT, |p| p.value);
+    match host.matches(':').count() {
+        0 => format!("{host}:{number}").into(),
+        1 if port.is_none() => host.into(),
+        1 => format!("{}:{number}", host.split(':').next().unwrap_or_default()).into(),
+        _ if host.starts_with('[') => format!("{host}:{number}").into(),
+        _ => format!("[{host}]:{number}").into(),
+    }
+}
+
 /// What an environment-only start sets: the shipped timings and the bot's usual address.
-pub fn shipped_defaults(file: &mut File) {
+pub(super) fn shipped_defaults(file: &mut File) {
     let global = file.global.get_or_insert_with(Global::default);
     global.scrape_interval.get_or_insert_with(|| At::default_value(SHIPPED_INTERVAL));
     global.scrape_timeout.get_or_insert_with(|| At::default_value(SHIPPED_INTERVAL));
@@ -171,7 +177,7 @@ pub fn shipped_defaults(file: &mut File) {
 }
 
 /// Receivers, route and inhibitions from the environment.
-pub fn route_from_environment(file: &mut File, env: &Known, found: &mut Vec<Diagnostic>) {
+pub(super) fn route_from_environment(file: &mut File, env: &Known, found: &mut Vec<Diagnostic>) {
     let channels = Channels::read(env, found);
     let mut receivers = Vec::new();
     let mut root = channels.route("warning", &mut receivers);
@@ -241,11 +247,12 @@ impl<'e> Channels<'e> {
     fn read(env: &'e Known, found: &mut Vec<Diagnostic>) -> Self {
         let has_recipients = env.is_set("ALERT_EMAIL_RECIPIENTS")
             || TYPES.iter().any(|t| env.is_set(&typed("ALERT_EMAIL_RECIPIENTS", t)));
-        let email = enabled(env, "EMAIL_ALERTS_ENABLED", has_recipients && env.is_set("SMTP_HOST"), found);
+        let has_host = env.is_set("SMTP_HOST");
+        let email = enabled(env, "EMAIL_ALERTS_ENABLED", has_recipients && has_host, found);
         if email && !has_recipients {
             missing(env, "EMAIL_ALERTS_ENABLED", "ALERT_EMAIL_RECIPIENTS", found);
         }
-        if email && !env.is_set("SMTP_HOST") {
+        if email && !has_host {
             missing(env, "EMAIL_ALERTS_ENABLED", "SMTP_HOST", found);
         }
         let addresses = ["SLACK_WEBHOOK_URL", "SLACK_WEBHOOK_URL_FILE", "SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN_FILE"];
@@ -262,7 +269,8 @@ impl<'e> Channels<'e> {
             }
             false => Vec::new(),
         };
-        Self { env, email, slack, webhooks }
+        // What is missing is reported; half a channel would only be reported again.
+        Self { env, email: email && has_recipients && has_host, slack: slack && has_slack, webhooks }
     }
 
     /// The route of one severity: a receiver for it, and a child with its own receiver for each type of issue that

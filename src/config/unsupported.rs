@@ -121,7 +121,12 @@ pub const NOT_YET: &[Entry] = &[
     ),
     later("webhook_configs[]", "payload", "payloads of another shape"),
     later("email_configs[]", "threading", "threads of e-mails"),
-    later("*", "oauth2", "OAuth 2 for requests"),
+    later(
+        "oauth2",
+        "grant_type client_certificate_key client_certificate_key_file client_certificate_key_id iss audience claims \
+         signature_algorithm",
+        "the JWT-bearer grant",
+    ),
 ];
 
 /// What makes no sense beside one bot, or is deliberately left to Prometheus and Alertmanager.

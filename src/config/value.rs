@@ -222,7 +222,6 @@ plain! {
     Pattern, |r, n| r.regex(n).map(|p| Pattern(p.value)), |v| text(&v.0);
     Bytes, read_bytes, |v| raw(v);
     Pairs, read_pairs, show_pairs;
-    SecretPairs, |r, n| read_pairs(r, n).map(SecretPairs), show_secret_pairs;
 }
 
 /// A duration in Go's notation (spec alertmanager C-4).
@@ -248,16 +247,6 @@ pub struct Bytes(pub u64);
 /// Names and texts in the order written.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Pairs(pub Vec<(At<Arc<str>>, At<Arc<str>>)>);
-
-/// Names and secret texts in the order written.
-#[derive(Clone, PartialEq, Default)]
-pub struct SecretPairs(pub Pairs);
-
-impl fmt::Debug for SecretPairs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.0.iter().map(|(name, _)| &name.value)).finish()
-    }
-}
 
 impl Pairs {
     /// As labels: of a repeated name the last wins, empty values are left out.
@@ -288,13 +277,6 @@ fn read_pairs(reader: &mut Reader, node: &Node) -> Option<Pairs> {
 fn show_pairs(pairs: &Pairs) -> Option<Out> {
     let show = |(name, value): &(At<Arc<str>>, At<Arc<str>>)| Some((name.value.to_string(), value.show()?));
     Some(Out::Map(pairs.0.iter().filter_map(show).collect()))
-}
-
-fn show_secret_pairs(pairs: &SecretPairs) -> Option<Out> {
-    let show = |(name, value): &(At<Arc<str>>, At<Arc<str>>)| {
-        (name.value.to_string(), Out::Text(MASK.to_owned(), value.place.clone()))
-    };
-    Some(Out::Map(pairs.0.0.iter().map(show).collect()))
 }
 
 fn read_secret_url(reader: &mut Reader, node: &Node) -> Option<SecretUrl> {
@@ -379,15 +361,11 @@ pub fn one_of<T: Copy>(reader: &mut Reader, node: &Node, all: &[(&'static str, T
         return Some(*value);
     }
     let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
-    let label = match botwatch_core::diag::nearest(&scalar.text, names.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("expected {}", listed(&names)),
-    };
-    let d = reader
-        .error("invalid-value", format!("unknown value `{}`", scalar.text), node.span)
-        .label(label)
-        .hint(format!("possible are {}", listed(&names)));
-    reader.report(d);
+    let d = reader.error("invalid-value", format!("unknown value `{}`", scalar.text), node.span);
+    reader.report(match botwatch_core::diag::nearest(&scalar.text, names.iter().copied()) {
+        Some(near) => d.label(format!("did you mean `{near}`?")).hint(format!("possible are {}", listed(&names))),
+        None => d.label(format!("expected {}", listed(&names))),
+    });
     None
 }
 
@@ -418,6 +396,8 @@ macro_rules! section {
         pub struct $name {
             /// Where it stands: its first key.
             pub place: Option<$crate::config::value::Place>,
+            /// The keys that its author meant to write, also those that could not be read.
+            pub given: Vec<&'static str>,
             $($(#[$fdoc])* pub $field: Option<$ty>,)*
         }
 
@@ -427,7 +407,8 @@ macro_rules! section {
                 reader: &mut botwatch_core::yaml::Reader,
                 fields: &mut botwatch_core::yaml::Fields<'_>,
             ) -> Self {
-                let section = Self {
+                let mut section = Self {
+                    given: Vec::new(),
                     place: Some($crate::config::value::Place::of(reader, fields.span())),
                     $($field: fields.get(
                         reader,
@@ -436,6 +417,7 @@ macro_rules! section {
                     ),)*
                 };
                 $crate::config::unsupported::refuse(reader, fields, $path);
+                section.given = fields.given();
                 $($check(&section, reader, fields.span());)?
                 section
             }
@@ -458,6 +440,11 @@ macro_rules! section {
                 if self.place.is_none() {
                     self.place = other.place;
                 }
+            }
+
+            /// Whether none of the keys was meant to be written.
+            pub fn lacks(&self, keys: &[&str]) -> bool {
+                keys.iter().all(|key| !self.given.iter().any(|given| given == key))
             }
 
             /// The section's keys for printing.

@@ -1,3 +1,4 @@
 //! The one integration binary: everything that needs the running product, its files, or real servers.
 
 mod architecture;
+mod snapshots;

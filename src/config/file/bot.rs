@@ -61,6 +61,7 @@ impl Process {
         ];
         let given: Vec<_> = ways.iter().filter_map(|(name, place)| place.map(|p| (*name, p))).collect();
         match given.as_slice() {
+            [] if !self.given.is_empty() => {}
             [] => {
                 let d = reader.error("missing-key", "`process` doesn't say how the process is found", span);
                 reader.report(d.label("expected one of `pid`, `pid_file`, `name`, `port`, `cgroup`"));

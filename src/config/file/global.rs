@@ -9,7 +9,7 @@ use botwatch_core::{
 };
 
 use super::{Http, ScrapeProtocol, Tls};
-use crate::config::value::{At, Bytes, Pairs, SecretUrl, Url, exclusive, over_zero, section};
+use crate::config::value::{At, Bytes, Pairs, SecretUrl, Url, exclusive, over_zero, place, section};
 
 section! {
     /// Defaults of both halves.
@@ -101,6 +101,12 @@ impl Global {
             ("slack_app_token", &self.slack_app_token),
             ("slack_app_token_file", &self.slack_app_token_file),
         );
+        let url = place(&self.slack_api_url).or_else(|| place(&self.slack_api_url_file));
+        let token = place(&self.slack_app_token).or_else(|| place(&self.slack_app_token_file));
+        if let (Some(_), Some(token), false) = (url, token, self.posts_by_token()) {
+            let d = token.error("conflict", "an incoming webhook and a bot's token exclude each other");
+            reader.report(d.label("`slack_api_url` or `slack_app_token`, not both"));
+        }
         if let Some(host) = &self.smtp_smarthost {
             check_smarthost(reader, host);
         }
@@ -110,6 +116,17 @@ impl Global {
         over_zero(reader, "resolve_timeout", &self.resolve_timeout);
     }
 }
+
+impl Global {
+    /// Whether `slack_api_url` is the address where a bot posts: older files give it beside a token.
+    fn posts_by_token(&self) -> bool {
+        let app = self.slack_app_url.as_ref().map_or(SLACK_APP_URL, |u| &u.0);
+        self.slack_api_url.as_ref().is_some_and(|u| u.0.reveal() == app)
+    }
+}
+
+/// Where a Slack bot posts (spec alertmanager §1.1).
+pub const SLACK_APP_URL: &str = "https://slack.com/api/chat.postMessage";
 
 /// `host:port`, IPv6 in brackets; empty is unset (spec alertmanager §1.1).
 pub(super) fn check_smarthost(reader: &mut Reader, host: &At<Arc<str>>) {

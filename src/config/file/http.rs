@@ -8,7 +8,7 @@ use botwatch_core::{
     yaml::{Node, Reader, Value},
 };
 
-use crate::config::value::{At, Out, Place, Read, SecretPairs, Show, choice, exclusive, place, section};
+use crate::config::value::{At, Out, Pairs, Place, Read, Show, Url, choice, exclusive, place, section};
 
 section! {
     /// How requests are made.
@@ -17,6 +17,8 @@ section! {
         basic_auth: BasicAuth,
         /// The `Authorization` header.
         authorization: Authorization,
+        /// A token that is fetched.
+        oauth2: OAuth2,
         /// An older form of `authorization`.
         bearer_token: At<Secret>,
         /// An older form of `authorization`.
@@ -34,7 +36,7 @@ section! {
         /// Whether `HTTP_PROXY` and its like decide.
         proxy_from_environment: At<bool>,
         /// Headers for the proxy itself.
-        proxy_connect_header: SecretPairs,
+        proxy_connect_header: ProxyHeaders,
         /// Further headers.
         http_headers: Headers,
     }
@@ -63,6 +65,34 @@ section! {
         credentials: At<Secret>,
         /// A file with what follows the scheme, read on each use.
         credentials_file: At<Arc<str>>,
+    }
+}
+
+section! {
+    /// A token that is fetched by OAuth 2 with the client's own credentials.
+    pub struct OAuth2("`oauth2`", "oauth2", check OAuth2::check) {
+        /// The client.
+        client_id: At<Arc<str>>,
+        /// Its secret.
+        client_secret: At<Secret>,
+        /// A file with its secret.
+        client_secret_file: At<Arc<str>>,
+        /// What is asked for.
+        scopes: Vec<At<Arc<str>>>,
+        /// Where the token is.
+        token_url: At<Url>,
+        /// Further form fields.
+        endpoint_params: Pairs,
+        /// TLS to the token's server.
+        tls_config: Tls,
+        /// The proxy to the token's server.
+        proxy_url: At<Arc<str>>,
+        /// Hosts that are reached without the proxy.
+        no_proxy: At<Arc<str>>,
+        /// Whether `HTTP_PROXY` and its like decide.
+        proxy_from_environment: At<bool>,
+        /// Headers for the proxy itself.
+        proxy_connect_header: ProxyHeaders,
     }
 }
 
@@ -109,6 +139,30 @@ choice! {
 /// Headers of requests by name, in the order written.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Headers(pub Vec<(At<Arc<str>>, Header)>);
+
+/// Headers for a proxy by name, each with its secret values, in the order written.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ProxyHeaders(pub Vec<(Arc<str>, Vec<At<Secret>>)>);
+
+impl Read for ProxyHeaders {
+    fn read(reader: &mut Reader, node: &Node) -> Option<Self> {
+        let Value::Mapping(entries) = &node.value else {
+            reader.expected("a mapping of header names to lists", node);
+            return None;
+        };
+        let mut headers = Vec::new();
+        for (key, value) in entries {
+            headers.extend(Vec::read(reader, value).map(|values| (Arc::clone(&key.text), values)));
+        }
+        Some(Self(headers))
+    }
+}
+
+impl Show for ProxyHeaders {
+    fn show(&self) -> Option<Out> {
+        Some(Out::Map(self.0.iter().filter_map(|(n, v)| Some((n.to_string(), v.show()?))).collect()))
+    }
+}
 
 section! {
     /// The values of one header.
@@ -185,6 +239,7 @@ impl Http {
         let auths = [
             ("basic_auth", self.basic_auth.as_ref().and_then(|b| b.place.as_ref())),
             ("authorization", self.authorization.as_ref().and_then(|a| a.place.as_ref())),
+            ("oauth2", self.oauth2.as_ref().and_then(|o| o.place.as_ref())),
             ("bearer_token", place(&self.bearer_token)),
             ("bearer_token_file", place(&self.bearer_token_file)),
         ];
@@ -222,6 +277,21 @@ impl BasicAuth {
     }
 }
 
+impl OAuth2 {
+    fn check(&self, reader: &mut Reader, span: Span) {
+        for (key, missing) in [
+            ("client_id", self.client_id.as_ref().map_or(self.lacks(&["client_id"]), |v| v.is_empty())),
+            ("token_url", self.lacks(&["token_url"])),
+        ] {
+            if missing {
+                let d = reader.error("missing-key", format!("`oauth2` has no `{key}`"), span);
+                reader.report(d.label(format!("`{key}` is needed here")));
+            }
+        }
+        exclusive(reader, ("client_secret", &self.client_secret), ("client_secret_file", &self.client_secret_file));
+    }
+}
+
 impl Authorization {
     fn check(&self, reader: &mut Reader, _: Span) {
         exclusive(reader, ("credentials", &self.credentials), ("credentials_file", &self.credentials_file));
@@ -248,11 +318,12 @@ impl Tls {
             }
             _ => {}
         }
-        for version in [&self.min_version, &self.max_version].into_iter().flatten() {
-            if matches!(version.value, TlsVersion::Tls10 | TlsVersion::Tls11) {
-                let d = version.error("not-supported", format!("`{}` is not supported", version.as_str()));
-                reader.report(d.label("TLS 1.0 and 1.1 are broken; use `TLS12` or `TLS13`"));
-            }
+        // As a lower bound the broken versions do no harm: they are never spoken.
+        if let Some(version) =
+            self.max_version.as_ref().filter(|v| matches!(v.value, TlsVersion::Tls10 | TlsVersion::Tls11))
+        {
+            let d = version.error("not-supported", format!("`{}` is not supported", version.as_str()));
+            reader.report(d.label("TLS 1.0 and 1.1 are broken; use `TLS12` or `TLS13`"));
         }
     }
 }

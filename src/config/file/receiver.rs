@@ -29,7 +29,7 @@ section! {
 
 impl Receiver {
     fn check(&self, reader: &mut Reader, span: Span) {
-        if self.name.as_ref().is_none_or(|n| n.is_empty()) {
+        if self.name.as_ref().map_or(self.lacks(&["name"]), |n| n.is_empty()) {
             let d = reader.error("missing-key", "a receiver has no `name`", span);
             reader.report(d.label("`name` is needed here"));
         }
@@ -281,9 +281,9 @@ section! {
     }
 }
 
-/// Reports a needed key that is missing or empty.
-fn needed(reader: &mut Reader, what: &str, key: &str, value: &Option<At<Arc<str>>>, span: Span) {
-    if value.as_ref().is_none_or(|v| v.is_empty()) {
+/// Reports a needed key that is missing or empty; `given` are the keys that were written.
+fn needed(reader: &mut Reader, what: &str, key: &str, (value, given): (&Option<At<Arc<str>>>, &[&str]), span: Span) {
+    if value.as_ref().map_or(!given.contains(&key), |v| v.is_empty()) {
         let d = reader.error("missing-key", format!("{what} has no `{key}`"), span);
         reader.report(d.label(format!("`{key}` is needed here")));
     }
@@ -292,7 +292,7 @@ fn needed(reader: &mut Reader, what: &str, key: &str, value: &Option<At<Arc<str>
 impl Webhook {
     fn check(&self, reader: &mut Reader, span: Span) {
         exclusive(reader, ("url", &self.url), ("url_file", &self.url_file));
-        if self.url.is_none() && self.url_file.is_none() {
+        if self.lacks(&["url", "url_file"]) {
             let d = reader.error("missing-key", "a webhook has no `url`", span);
             reader.report(d.label("`url` or `url_file` is needed here"));
         }
@@ -301,7 +301,7 @@ impl Webhook {
 
 impl Email {
     fn check(&self, reader: &mut Reader, span: Span) {
-        needed(reader, "an e-mail", "to", &self.to, span);
+        needed(reader, "an e-mail", "to", (&self.to, &self.given), span);
         if let Some(host) = &self.smarthost {
             check_smarthost(reader, host);
         }
@@ -321,14 +321,14 @@ impl Email {
 
 impl XOAuth2 {
     fn check(&self, reader: &mut Reader, span: Span) {
-        needed(reader, "`auth_oauth2`", "client_id", &self.client_id, span);
+        needed(reader, "`auth_oauth2`", "client_id", (&self.client_id, &self.given), span);
         exclusive(reader, ("client_secret", &self.client_secret), ("client_secret_file", &self.client_secret_file));
         exclusive(reader, ("refresh_token", &self.refresh_token), ("refresh_token_file", &self.refresh_token_file));
-        if self.refresh_token.is_none() && self.refresh_token_file.is_none() {
+        if self.lacks(&["refresh_token", "refresh_token_file"]) {
             let d = reader.error("missing-key", "`auth_oauth2` has no `refresh_token`", span);
             reader.report(d.label("`refresh_token` or `refresh_token_file` is needed here"));
         }
-        if self.token_url.is_none() {
+        if self.lacks(&["token_url"]) {
             let d = reader.error("missing-key", "`auth_oauth2` has no `token_url`", span);
             reader.report(d.label("`token_url` is needed here").hint("Google: https://oauth2.googleapis.com/token"));
         }
@@ -355,23 +355,23 @@ impl Slack {
 
 impl SlackField {
     fn check(&self, reader: &mut Reader, span: Span) {
-        needed(reader, "a field", "title", &self.title, span);
-        needed(reader, "a field", "value", &self.value, span);
+        needed(reader, "a field", "title", (&self.title, &self.given), span);
+        needed(reader, "a field", "value", (&self.value, &self.given), span);
     }
 }
 
 impl SlackAction {
     fn check(&self, reader: &mut Reader, span: Span) {
-        needed(reader, "an action", "type", &self.r#type, span);
-        needed(reader, "an action", "text", &self.text, span);
-        if self.url.is_none() {
-            needed(reader, "an action without `url`", "name", &self.name, span);
+        needed(reader, "an action", "type", (&self.r#type, &self.given), span);
+        needed(reader, "an action", "text", (&self.text, &self.given), span);
+        if self.lacks(&["url"]) {
+            needed(reader, "an action without `url`", "name", (&self.name, &self.given), span);
         }
     }
 }
 
 impl SlackConfirm {
     fn check(&self, reader: &mut Reader, span: Span) {
-        needed(reader, "`confirm`", "text", &self.text, span);
+        needed(reader, "`confirm`", "text", (&self.text, &self.given), span);
     }
 }

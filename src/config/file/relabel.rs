@@ -66,11 +66,11 @@ impl Relabel {
         let name = action.as_str();
         let needs_target =
             matches!(action, A::Replace | A::HashMod | A::Lowercase | A::Uppercase | A::KeepEqual | A::DropEqual);
-        if needs_target && self.target_label.as_ref().is_none_or(|t| t.is_empty()) {
+        if needs_target && self.target_label.as_ref().map_or(self.lacks(&["target_label"]), |t| t.is_empty()) {
             let d = reader.error("missing-key", format!("the action `{name}` needs a `target_label`"), span);
             reader.report(d.label("`target_label` is needed here"));
         }
-        if action == A::HashMod && self.modulus.as_ref().is_none_or(|m| m.value == 0) {
+        if action == A::HashMod && self.modulus.as_ref().map_or(self.lacks(&["modulus"]), |m| m.value == 0) {
             let d = reader.error("missing-key", "the action `hashmod` needs a `modulus` over zero", span);
             reader.report(d.label("`modulus` is needed here"));
         }

@@ -76,6 +76,17 @@ pub struct Matchers {
     written: Vec<At<Arc<str>>>,
 }
 
+impl Matchers {
+    /// Matchers that botwatch itself writes.
+    pub fn shipped(texts: &[&str]) -> Self {
+        let parse = |t: &&str| matchers::parse(t).expect("a constant or a word from a fixed list");
+        Self {
+            matchers: texts.iter().flat_map(parse).collect(),
+            written: texts.iter().map(|t| At::default_value((*t).into())).collect(),
+        }
+    }
+}
+
 impl Read for Matchers {
     fn read(reader: &mut Reader, node: &Node) -> Option<Self> {
         let mut all = Self::default();
@@ -91,7 +102,11 @@ impl Read for Matchers {
                 Err(error) => {
                     let span = scalar.locate(error.span);
                     let d = reader.error("invalid-matcher", format!("not a matcher: {}", error.message), span);
-                    reader.report(d.label("expected `label=\"value\"`").hint("operators are = != =~ !~"));
+                    let is_regex = error.message.contains("regular expression");
+                    reader.report(match is_regex {
+                        true => d.label("expected RE2 syntax"),
+                        false => d.label("expected `label=\"value\"`").hint("operators are = != =~ !~"),
+                    });
                 }
             }
             let place = Some(Place::of(reader, item.span));

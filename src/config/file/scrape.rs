@@ -166,7 +166,7 @@ impl Read for ScrapeConfig {
 
 impl Job {
     fn check(&self, reader: &mut Reader, span: Span) {
-        if self.job_name.as_ref().is_none_or(|n| n.is_empty()) {
+        if self.job_name.as_ref().map_or(self.lacks(&["job_name"]), |n| n.is_empty()) {
             let d = reader.error("missing-key", "a scrape job has no `job_name`", span);
             reader.report(d.label("`job_name` is needed here"));
         }

@@ -246,6 +246,7 @@ impl<'t> Builder<'t> {
             let handle = if handle.starts_with("tag:") { "!!" } else { handle };
             let message = format!("the tag `{handle}{suffix}` has no meaning here");
             self.error("yaml-tag", message, "remove the tag", span);
+            self.broken.push(span);
         }
     }
 

@@ -109,7 +109,7 @@ impl Reader {
     /// Reports that a node is not what was expected (`a duration such as 30s`).
     pub fn expected(&mut self, what: &str, node: &Node) {
         let message = format!("expected {what}, found {}", node.describe());
-        self.report(self.error("wrong-type", message, node.span).label(format!("expected {what}")));
+        self.report(self.error("wrong-type", message, node.span).label(mend(what, node)));
     }
 
     /// Reports a value of the right type that can't be used, pointing at it.
@@ -307,6 +307,21 @@ impl Reader {
     }
 }
 
+/// How a value of the wrong type becomes one of the right type, where that is clear.
+fn mend(what: &str, node: &Node) -> String {
+    match node.as_scalar() {
+        Some(s) if what == "a list" && !s.text.contains(['\n', ',', '[', '{']) => format!("write `[{}]`", s.text),
+        Some(s) if !s.plain && what.contains("number") && scalar::parse_float(&s.text).is_some() => {
+            "remove the quotes".to_owned()
+        }
+        Some(s) if !s.plain && what.contains("true") && scalar::parse_bool(&s.text).is_some() => {
+            "remove the quotes".to_owned()
+        }
+        _ if what == "a list" && matches!(node.value, Value::Mapping(_)) => "begin each item with `- `".to_owned(),
+        _ => "of the wrong type".to_owned(),
+    }
+}
+
 fn duration_hint(text: &str) -> String {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         format!("a unit is missing: `{text}s` are seconds, `{text}m` minutes")
@@ -320,10 +335,10 @@ fn duration_hint(text: &str) -> String {
 /// # Errors
 /// Says why not, without repeating the text, which may hold a secret.
 pub fn check_url(text: &str) -> Result<(), String> {
-    let parsed = url::Url::parse(text).map_err(|error| match error {
-        url::ParseError::RelativeUrlWithoutBase => "not a URL: the scheme is missing".to_owned(),
-        other => format!("not a URL: {other}"),
-    })?;
+    if !text.contains("://") {
+        return Err("not a URL: the scheme is missing".to_owned());
+    }
+    let parsed = url::Url::parse(text).map_err(|error| format!("not a URL: {error}"))?;
     if !matches!(parsed.scheme(), "http" | "https") {
         return Err(format!("scheme `{}` is not supported for a URL here", parsed.scheme()));
     }
@@ -434,22 +449,43 @@ impl<'n> Fields<'n> {
         found
     }
 
+    /// The known keys that were meant to be written: those that have a value, and those nearest to an unknown key.
+    /// Their absence needs no second report.
+    pub fn given(&self) -> Vec<&'static str> {
+        let mut given = Vec::new();
+        for ((key, node), taken) in self.entries.iter().zip(&self.taken) {
+            let known = self.known.iter().copied();
+            given.extend(match taken {
+                true if node.is_null() => None,
+                true => known.into_iter().find(|k| **k == *key.text),
+                false => nearest(&key.text, known).and_then(|near| self.known.iter().copied().find(|k| *k == near)),
+            });
+        }
+        given
+    }
+
     /// Reports every key that nobody asked for, with the nearest known one.
     pub fn finish(self, reader: &mut Reader) {
+        let mut listed = false;
         for (key, _) in self.rest() {
             let message = format!("unknown key `{}` in {}", key.text, self.what);
             let mut d = reader.error("unknown-key", message, key.span);
             d = match nearest(&key.text, self.known.iter().copied()) {
                 Some(near) => d.label(format!("did you mean `{near}`?")),
-                None => d.label("not a key here"),
+                None if listed => d.label("not a key here"),
+                None => {
+                    listed = true;
+                    d.label("not a key here").hint(self.known_keys())
+                }
             };
-            let mut known: Vec<&str> = self.known.clone();
-            known.sort_unstable();
-            known.dedup();
-            if known.len() <= 40 {
-                d = d.hint(format!("known keys: {}", known.join(", ")));
-            }
             reader.report(d);
         }
+    }
+
+    fn known_keys(&self) -> String {
+        let mut known: Vec<&str> = self.known.clone();
+        known.sort_unstable();
+        known.dedup();
+        format!("known keys: {}", known.join(", "))
     }
 }
