@@ -56,15 +56,20 @@ fn no_reader_sees_half_a_commit() {
         let readers = [(true, 10), (false, 5), (false, 200)];
         let reader = &reader;
         let readers = readers.map(|(newest, window)| scope.spawn(move || reader(newest, window)));
+        let mut appended = 0;
         for i in 1..=ROUNDS {
-            assert_eq!(store.commit(round(&ids, i)).appended, 60);
+            // A reader that failed ends the test, and one that goes on must not keep it from ending.
+            if readers.iter().any(|r| r.is_finished()) {
+                break;
+            }
+            appended += store.commit(round(&ids, i)).appended;
         }
         done.store(true, Ordering::Release);
         for reader in readers {
-            assert!(reader.join().unwrap() > 0);
+            assert!(reader.join().expect("a reader that saw only whole commits") > 0);
         }
+        assert_eq!(appended, 60 * ROUNDS as u64);
     });
-    assert_eq!(store.stats().counts.commits, ROUNDS as u64);
 }
 
 #[tokio::test]
