@@ -42,8 +42,12 @@ fn jobs(file: &File, global: &Global, found: &mut Vec<Diagnostic>) {
         timeout_fits(&job.scrape_timeout, &job.scrape_interval, global.scrape_interval.as_ref(), found);
         targets(config, found);
     }
-    if let (Some(name), true) = (seen.get("bot"), file.bot.as_ref().is_some_and(|b| b.metrics_url.is_some())) {
-        let d = name.error("duplicate-name", "a scrape job is called `bot`, as is the one that `bot.metrics_url` makes");
+    if let (Some(name), true) = (seen.get("bot"), file.bot.as_ref().is_some_and(|b| b.metrics_url.is_some()))
+    {
+        let d = name.error(
+            "duplicate-name",
+            "a scrape job is called `bot`, as is the one that `bot.metrics_url` makes",
+        );
         found.push(d.label("give it another name, or remove `bot.metrics_url`"));
     }
     if let Some(bot) = &file.bot {
@@ -61,7 +65,8 @@ fn timeout_fits(
     let Some(timeout) = timeout else { return };
     let interval = interval.as_ref().or(inherited).map_or(super::options::SCRAPE_INTERVAL, |i| i.value);
     if timeout.value > interval {
-        let message = format!("`scrape_timeout` ({}) is longer than `scrape_interval` ({interval})", timeout.value);
+        let message =
+            format!("`scrape_timeout` ({}) is longer than `scrape_interval` ({interval})", timeout.value);
         found.push(timeout.error("conflict", message).label(format!("expected at most {interval}")));
     }
 }
@@ -80,7 +85,11 @@ fn first_at(place: Option<&Place>) -> String {
     place.map_or("the first is a built-in one".to_owned(), |p| format!("the first is at {p}"))
 }
 
-fn receivers<'f>(file: &'f File, global: &Global, found: &mut Vec<Diagnostic>) -> BTreeMap<&'f str, &'f Receiver> {
+fn receivers<'f>(
+    file: &'f File,
+    global: &Global,
+    found: &mut Vec<Diagnostic>,
+) -> BTreeMap<&'f str, &'f Receiver> {
     let mut by_name: BTreeMap<&str, &Receiver> = BTreeMap::new();
     for receiver in file.receivers.iter().flatten() {
         let Some(name) = receiver.name.as_ref().filter(|n| !n.is_empty()) else { continue };
@@ -139,13 +148,16 @@ fn check_slack(slack: &Slack, global: &Global, found: &mut Vec<Diagnostic>) {
     let place = slack.place.as_ref().or_else(|| slack.channel.as_ref().and_then(|c| c.place.as_ref()));
     let addresses = ["api_url", "api_url_file", "app_token", "app_token_file"];
     if !(url || token || global_token || global_url) && slack.lacks(&addresses) {
-        let d = at_or_global(place, "missing-key", "a Slack channel without `api_url` or `app_token`".to_owned());
+        let d =
+            at_or_global(place, "missing-key", "a Slack channel without `api_url` or `app_token`".to_owned());
         found.push(d.label("needed here, or as `global.slack_api_url` or `global.slack_app_token`"));
     }
     let by_token = token || (!url && global_token);
     if by_token && slack.channel.as_ref().map_or(slack.lacks(&["channel"]), |c| c.is_empty()) {
         let d = at_or_global(place, "missing-key", "a Slack bot needs a `channel` to post to".to_owned());
-        found.push(d.label("`channel` is needed here").hint("SLACK_CHANNEL sets it for an environment-only start"));
+        found.push(
+            d.label("`channel` is needed here").hint("SLACK_CHANNEL sets it for an environment-only start"),
+        );
     }
     if by_token {
         return;
@@ -170,7 +182,8 @@ fn check_slack(slack: &Slack, global: &Global, found: &mut Vec<Diagnostic>) {
 /// The root takes every alert (spec alertmanager C-20, C-25, C-26).
 fn root(route: &Route, found: &mut Vec<Diagnostic>) {
     if route.receiver.as_ref().map_or(route.lacks(&["receiver"]), |r| r.is_empty()) {
-        let d = at_or_global(route.place.as_ref(), "missing-key", "the root route has no `receiver`".to_owned());
+        let d =
+            at_or_global(route.place.as_ref(), "missing-key", "the root route has no `receiver`".to_owned());
         found.push(d.label("`receiver` is needed here: it is told of what no child route takes"));
     }
     let matchers = route.matchers.as_ref().map_or(0, |m| m.matchers.len())
@@ -237,7 +250,10 @@ fn alertmanagers(file: &File, found: &mut Vec<Diagnostic>) {
             .warning("no-effect", "`alertmanagers` has no effect here: botwatch routes alerts itself")
             .label("alerts go to this configuration's `route`"),
         None => place
-            .error("not-yet-supported", "not yet supported by this version: sending alerts to an Alertmanager")
+            .error(
+                "not-yet-supported",
+                "not yet supported by this version: sending alerts to an Alertmanager",
+            )
             .label("nobody would be told")
             .hint("give the Alertmanager's own file, too: botwatch run prometheus.yml alertmanager.yml"),
     });

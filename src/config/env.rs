@@ -20,10 +20,13 @@ pub struct Env(BTreeMap<String, String>);
 
 impl Env {
     /// This process' environment. The one place that reads it; values that are not UTF-8 are left out.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn of_process() -> Self {
         // `vars` panics on what is not UTF-8.
-        Self(std::env::vars_os().filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?))).collect())
+        Self(
+            std::env::vars_os()
+                .filter_map(|(n, v)| Some((n.into_string().ok()?, v.into_string().ok()?)))
+                .collect(),
+        )
     }
 
     /// From pairs.
@@ -43,7 +46,8 @@ impl Env {
 }
 
 /// A kind of issue, as in the label `category` and in variable names.
-pub const TYPES: &[&str] = &["system_failure", "paper_trading_violation", "performance_degradation", "security_breach"];
+pub const TYPES: &[&str] =
+    &["system_failure", "paper_trading_violation", "performance_degradation", "security_breach"];
 
 /// The severities, worst first, as in the label `severity`.
 pub const SEVERITIES: &[&str] = &["emergency", "critical", "warning"];
@@ -134,7 +138,11 @@ impl Known {
         for variable in VARIABLES {
             for name in names_of(variable) {
                 if let Some(value) = env.get(&name).map(str::trim).filter(|v| !v.is_empty()) {
-                    let shown = if variable.secret { super::value::MASK.to_owned() } else { value.replace('\n', " ") };
+                    let shown = if variable.secret {
+                        super::value::MASK.to_owned()
+                    } else {
+                        value.replace('\n', " ")
+                    };
                     line(&name, &shown, value);
                 }
                 names.push(name);
@@ -218,7 +226,9 @@ impl Known {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("expected {}", super::value::listed(words)),
         };
-        found.push(at.error("invalid-value", format!("unknown value `{}` of `{name}`", at.value)).label(label));
+        found.push(
+            at.error("invalid-value", format!("unknown value `{}` of `{name}`", at.value)).label(label),
+        );
         None
     }
 

@@ -95,8 +95,10 @@ impl Expander<'_> {
     fn scalar(&mut self, scalar: &mut Scalar) {
         let parts = split(&scalar.text);
         if self.dialect != Dialect::Botwatch {
-            if let Some(Part::Variable { span, name, .. }) = parts.iter().find(|p| matches!(p, Part::Variable { .. })) {
-                self.warn_unexpanded(name, scalar.locate(span.clone()));
+            if let Some(Part::Variable { span, name, .. }) =
+                parts.iter().find(|p| matches!(p, Part::Variable { .. }))
+            {
+                self.warn_unexpanded(name, scalar.locate(*span));
             }
             return;
         }
@@ -115,7 +117,7 @@ impl Expander<'_> {
                         (Some(value), _) => value.to_owned(),
                         (None, Some(default)) => default.to_owned(),
                         (None, None) => {
-                            self.unset(name, scalar.locate(span.clone()));
+                            self.unset(name, scalar.locate(span));
                             "x".to_owned()
                         }
                     };
@@ -131,7 +133,12 @@ impl Expander<'_> {
     }
 
     fn unset(&mut self, name: &str, span: Span) {
-        let d = Diagnostic::error("unset-variable", format!("the variable `{name}` is not set"), self.source, span);
+        let d = Diagnostic::error(
+            "unset-variable",
+            format!("the variable `{name}` is not set"),
+            self.source,
+            span,
+        );
         let d = match nearest(name, self.env.names()) {
             Some(near) => d.label(format!("did you mean `{near}`, which is set?")),
             None => d.label("expected it in the environment"),
@@ -200,7 +207,10 @@ fn variable(text: &str) -> Option<(&str, Option<&str>, usize)> {
         Some((name, default)) => (name, Some(default)),
         None => (inner, None),
     };
-    let valid = name.bytes().enumerate().all(|(i, b)| b == b'_' || b.is_ascii_alphabetic() || (i > 0 && b.is_ascii_digit()));
+    let valid = name
+        .bytes()
+        .enumerate()
+        .all(|(i, b)| b == b'_' || b.is_ascii_alphabetic() || (i > 0 && b.is_ascii_digit()));
     (valid && !name.is_empty()).then_some((name, default, end + 1))
 }
 

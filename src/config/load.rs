@@ -54,7 +54,8 @@ pub fn read_files(paths: &[PathBuf]) -> (Vec<Arc<SourceText>>, Vec<Diagnostic>) 
 /// When it can't be read, is too large, or is not UTF-8 (then with the place).
 pub fn read_file(path: &Path) -> Result<Arc<SourceText>, Diagnostic> {
     let name = path.display().to_string();
-    let unreadable = |why: String| Diagnostic::global("file-unreadable", format!("can't read `{name}`: {why}"));
+    let unreadable =
+        |why: String| Diagnostic::global("file-unreadable", format!("can't read `{name}`: {why}"));
     let size = std::fs::metadata(path).map_err(|e| unreadable(e.to_string()))?.len();
     if size > FILE_MAX {
         return Err(unreadable(format!("{size} bytes are more than {FILE_MAX}")));
@@ -101,7 +102,8 @@ pub fn written(files: &[Arc<SourceText>], env: &Env) -> (Written, Vec<Diagnostic
     if file.route.is_none() && !botwatch_core::diag::has_errors(&found) {
         overlay::route_from_environment(&mut file, &known, &mut found);
     }
-    let bot = file.bot.as_ref().and_then(|b| b.name.as_ref()).map_or("bot".to_owned(), |n| n.value.to_string());
+    let bot =
+        file.bot.as_ref().and_then(|b| b.name.as_ref()).map_or("bot".to_owned(), |n| n.value.to_string());
     let switches = overlay::switches(&known, &bot, &mut found);
     check::check(&file, &mut found);
     let rank = |d: &Diagnostic| match &d.place {

@@ -12,8 +12,8 @@ use botwatch_core::{
 use super::{
     env::{Known, SEVERITIES, TYPES},
     file::{
-        Bot, Email, Evaluation, File, Global, Header, Headers, Http, InhibitRule, Matchers, Process, Receiver, Retry,
-        Route, Slack, Webhook,
+        Bot, Email, Evaluation, File, Global, Header, Headers, Http, InhibitRule, Matchers, Process,
+        Receiver, Retry, Route, Slack, Webhook,
     },
     value::{At, GoDuration, Read, SecretUrl, Url},
 };
@@ -49,8 +49,11 @@ pub(super) fn switches(env: &Known, bot_name: &str, found: &mut Vec<Diagnostic>)
     if let Some(guard) = env.word("BOT_GUARD", &["enforce", "observe", "off"], found)
         && &*guard.value != "off"
     {
-        let d = guard.error("not-yet-supported", "not yet supported by this version: the guard (`BOT_GUARD`)");
-        found.push(d.label("nothing would be kept from reaching a venue").hint("unset BOT_GUARD to start without"));
+        let d =
+            guard.error("not-yet-supported", "not yet supported by this version: the guard (`BOT_GUARD`)");
+        found.push(
+            d.label("nothing would be kept from reaching a venue").hint("unset BOT_GUARD to start without"),
+        );
     }
     Switches {
         alerting: env.bool("PRODUCTION_ALERTING_ENABLED", found),
@@ -255,20 +258,22 @@ impl<'e> Channels<'e> {
         if email && !has_host {
             missing(env, "EMAIL_ALERTS_ENABLED", "SMTP_HOST", found);
         }
-        let addresses = ["SLACK_WEBHOOK_URL", "SLACK_WEBHOOK_URL_FILE", "SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN_FILE"];
+        let addresses =
+            ["SLACK_WEBHOOK_URL", "SLACK_WEBHOOK_URL_FILE", "SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN_FILE"];
         let has_slack = addresses.iter().any(|name| env.is_set(name));
         let slack = enabled(env, "SLACK_ALERTS_ENABLED", has_slack, found);
         if slack && !has_slack {
             missing(env, "SLACK_ALERTS_ENABLED", "SLACK_WEBHOOK_URL", found);
         }
-        let webhooks = match enabled(env, "WEBHOOK_ALERTS_ENABLED", env.is_set("ALERT_WEBHOOK_ENDPOINTS"), found) {
-            true if env.is_set("ALERT_WEBHOOK_ENDPOINTS") => endpoints(env, found),
-            true => {
-                missing(env, "WEBHOOK_ALERTS_ENABLED", "ALERT_WEBHOOK_ENDPOINTS", found);
-                Vec::new()
-            }
-            false => Vec::new(),
-        };
+        let webhooks =
+            match enabled(env, "WEBHOOK_ALERTS_ENABLED", env.is_set("ALERT_WEBHOOK_ENDPOINTS"), found) {
+                true if env.is_set("ALERT_WEBHOOK_ENDPOINTS") => endpoints(env, found),
+                true => {
+                    missing(env, "WEBHOOK_ALERTS_ENABLED", "ALERT_WEBHOOK_ENDPOINTS", found);
+                    Vec::new()
+                }
+                false => Vec::new(),
+            };
         // What is missing is reported; half a channel would only be reported again.
         Self { env, email: email && has_recipients && has_host, slack: slack && has_slack, webhooks }
     }
@@ -276,7 +281,8 @@ impl<'e> Channels<'e> {
     /// The route of one severity: a receiver for it, and a child with its own receiver for each type of issue that
     /// has recipients or a channel of its own.
     fn route(&self, severity: &str, receivers: &mut Vec<Receiver>) -> Route {
-        let mut route = Route { receiver: Some(self.receiver(severity, None, receivers)), ..Route::default() };
+        let mut route =
+            Route { receiver: Some(self.receiver(severity, None, receivers)), ..Route::default() };
         let mut children = Vec::new();
         for kind in TYPES {
             let own = (self.email && self.env.is_set(&typed("ALERT_EMAIL_RECIPIENTS", kind)))
@@ -298,11 +304,13 @@ impl<'e> Channels<'e> {
             None => severity.into(),
             Some(kind) => format!("{severity}-{kind}").into(),
         };
-        let mut receiver = Receiver { name: Some(At::default_value(Arc::clone(&name))), ..Receiver::default() };
+        let mut receiver =
+            Receiver { name: Some(At::default_value(Arc::clone(&name))), ..Receiver::default() };
         let resolved = || Some(At::default_value(true));
         let own = |variable: &str| kind.and_then(|k| self.env.text(&typed(variable, k)));
         if self.email
-            && let Some(to) = own("ALERT_EMAIL_RECIPIENTS").or_else(|| self.env.text("ALERT_EMAIL_RECIPIENTS"))
+            && let Some(to) =
+                own("ALERT_EMAIL_RECIPIENTS").or_else(|| self.env.text("ALERT_EMAIL_RECIPIENTS"))
         {
             let email = Email { to: Some(to), send_resolved: resolved(), ..Email::default() };
             receiver.email_configs = Some(vec![email]);
@@ -379,7 +387,9 @@ fn endpoint(reader: &mut Reader, node: &yaml::Node) -> Option<Webhook> {
     let headers = fields.get(reader, "headers", read_headers);
     fields.finish(reader);
     if let Some(zero) = timeout.as_ref().filter(|t| t.value == 0) {
-        reader.report(zero.error("invalid-value", "a timeout of zero").label("expected milliseconds, such as 10000"));
+        reader.report(
+            zero.error("invalid-value", "a timeout of zero").label("expected milliseconds, such as 10000"),
+        );
     }
     // Zero retries is one attempt.
     let retry = attempts.map(|a| Retry {

@@ -75,11 +75,7 @@ pub const NOT_YET: &[Entry] = &[
     later_unless("global", "metric_name_escaping_scheme", "allow-utf-8", "other escapings of names"),
     later("global", "pagerduty_url", "PagerDuty"),
     later("global", "opsgenie_api_url opsgenie_api_key opsgenie_api_key_file", "Opsgenie"),
-    later(
-        "global",
-        "wechat_api_url wechat_api_secret wechat_api_secret_file wechat_api_corp_id",
-        "WeChat",
-    ),
+    later("global", "wechat_api_url wechat_api_secret wechat_api_secret_file wechat_api_corp_id", "WeChat"),
     later("global", "victorops_api_url victorops_api_key victorops_api_key_file", "VictorOps"),
     later("global", "telegram_api_url telegram_bot_token telegram_bot_token_file", "Telegram"),
     later("global", "webex_api_url", "Webex"),
@@ -108,7 +104,12 @@ pub const NOT_YET: &[Entry] = &[
     ),
     later("scrape_configs[]", "scrape_failure_log_file", "a log file of failed scrapes"),
     later_unless("scrape_configs[]", "metric_name_validation_scheme", "utf8", "the legacy naming scheme"),
-    later_unless("scrape_configs[]", "metric_name_escaping_scheme", "allow-utf-8", "other escapings of names"),
+    later_unless(
+        "scrape_configs[]",
+        "metric_name_escaping_scheme",
+        "allow-utf-8",
+        "other escapings of names",
+    ),
     later("alerting", "alert_relabel_configs", "relabelling alerts before they are routed"),
     later("storage", "tsdb exemplars", "Prometheus' storage settings"),
     later("route", "mute_time_intervals active_time_intervals", "muting by time of day"),
@@ -170,7 +171,9 @@ pub fn refuse(reader: &mut Reader, fields: &mut Fields<'_>, section: &str) {
 
 fn is_harmless(entry: &Entry, node: &Node) -> bool {
     node.is_null()
-        || node.as_scalar().is_some_and(|s| entry.harmless.split_whitespace().any(|harmless| harmless == &*s.text))
+        || node
+            .as_scalar()
+            .is_some_and(|s| entry.harmless.split_whitespace().any(|harmless| harmless == &*s.text))
 }
 
 fn diagnose(reader: &Reader, entry: &Entry, later: bool, key: &botwatch_core::yaml::Key) -> Diagnostic {

@@ -86,7 +86,8 @@ impl<T> ops::Deref for At<T> {
 /// Fills an absent value from what it inherits, else by the default, so that the effective configuration can be
 /// shown with the origin of each value.
 pub fn fill<T: Clone>(slot: &mut Option<At<T>>, inherited: Option<&At<T>>, default: impl FnOnce() -> T) -> T {
-    let filled = slot.get_or_insert_with(|| inherited.cloned().unwrap_or_else(|| At::default_value(default())));
+    let filled =
+        slot.get_or_insert_with(|| inherited.cloned().unwrap_or_else(|| At::default_value(default())));
     filled.value.clone()
 }
 
@@ -268,7 +269,8 @@ fn read_pairs(reader: &mut Reader, node: &Node) -> Option<Pairs> {
     let mut pairs = Vec::with_capacity(entries.len());
     for (key, value) in entries {
         if let Some(value) = At::read(reader, value) {
-            pairs.push((At { value: Arc::clone(&key.text), place: Some(Place::of(reader, key.span)) }, value));
+            pairs
+                .push((At { value: Arc::clone(&key.text), place: Some(Place::of(reader, key.span)) }, value));
         }
     }
     Some(Pairs(pairs))
@@ -363,7 +365,9 @@ pub fn one_of<T: Copy>(reader: &mut Reader, node: &Node, all: &[(&'static str, T
     let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
     let d = reader.error("invalid-value", format!("unknown value `{}`", scalar.text), node.span);
     reader.report(match botwatch_core::diag::nearest(&scalar.text, names.iter().copied()) {
-        Some(near) => d.label(format!("did you mean `{near}`?")).hint(format!("possible are {}", listed(&names))),
+        Some(near) => {
+            d.label(format!("did you mean `{near}`?")).hint(format!("possible are {}", listed(&names)))
+        }
         None => d.label(format!("expected {}", listed(&names))),
     });
     None

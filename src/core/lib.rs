@@ -5,7 +5,7 @@
 // row 0: roots
 pub mod diag;
 pub mod re2;
-// row 1: words
+// row 1: words, and their reading out of files
 pub mod model;
 pub mod yaml;
 // row 2: languages

@@ -125,7 +125,10 @@ async fn options_that_cannot_work_say_why() {
 #[test]
 fn secrets_are_not_in_debug_texts() {
     let options = HttpOptions {
-        auth: Auth::Basic { username: SecretSource::inline("bob"), password: SecretSource::inline("hunter2") },
+        auth: Auth::Basic {
+            username: SecretSource::inline("bob"),
+            password: SecretSource::inline("hunter2"),
+        },
         proxy: ProxyOptions { https: Some(Secret::new("http://u:hunter2@p")), ..ProxyOptions::default() },
         http_headers: [("X-Key".to_owned(), vec![SecretSource::inline("hunter2")])].into(),
         ..HttpOptions::default()

@@ -11,7 +11,8 @@ use std::{
 /// The core package, in rows.
 const CORE: &[&[&str]] = &[
     &["diag", "re2"],
-    &["model", "yaml"],
+    &["model"],
+    &["yaml"],
     &["exposition", "promql", "relabel", "template"],
     &["tsdb"],
     &["alerting", "rules"],

@@ -73,7 +73,9 @@ impl Process {
             }
         }
         if let Some(port) = self.port.as_ref().filter(|p| p.value == 0 || p.value > 65535) {
-            reader.report(port.error("invalid-value", "a port is a number from 1 to 65535").label("not a port"));
+            reader.report(
+                port.error("invalid-value", "a port is a number from 1 to 65535").label("not a port"),
+            );
         }
     }
 }

@@ -95,7 +95,11 @@ impl Global {
             ("smtp_auth_secret", &self.smtp_auth_secret),
             ("smtp_auth_secret_file", &self.smtp_auth_secret_file),
         );
-        exclusive(reader, ("slack_api_url", &self.slack_api_url), ("slack_api_url_file", &self.slack_api_url_file));
+        exclusive(
+            reader,
+            ("slack_api_url", &self.slack_api_url),
+            ("slack_api_url_file", &self.slack_api_url_file),
+        );
         exclusive(
             reader,
             ("slack_app_token", &self.slack_app_token),

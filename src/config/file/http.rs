@@ -251,7 +251,9 @@ impl Http {
         if let Some(url) = self.proxy_url.as_ref().filter(|u| !u.is_empty())
             && !["http://", "https://", "socks5://"].iter().any(|scheme| url.starts_with(scheme))
         {
-            reader.report(url.error("invalid-url", "not the URL of a proxy").label("expected `http://host:port`"));
+            reader.report(
+                url.error("invalid-url", "not the URL of a proxy").label("expected `http://host:port`"),
+            );
         }
         self.check_proxy(reader);
     }
@@ -265,7 +267,11 @@ impl Http {
         if let (Some(place), None) = (place(&self.no_proxy), &self.proxy_url)
             && from_environment.is_none()
         {
-            reader.report(place.error("conflict", "`no_proxy` without `proxy_url`").label("there is no proxy to pass by"));
+            reader.report(
+                place
+                    .error("conflict", "`no_proxy` without `proxy_url`")
+                    .label("there is no proxy to pass by"),
+            );
         }
     }
 }
@@ -288,7 +294,11 @@ impl OAuth2 {
                 reader.report(d.label(format!("`{key}` is needed here")));
             }
         }
-        exclusive(reader, ("client_secret", &self.client_secret), ("client_secret_file", &self.client_secret_file));
+        exclusive(
+            reader,
+            ("client_secret", &self.client_secret),
+            ("client_secret_file", &self.client_secret_file),
+        );
     }
 }
 
@@ -311,10 +321,13 @@ impl Tls {
         let key = place(&self.key).or_else(|| place(&self.key_file));
         match (cert, key) {
             (Some(place), None) => {
-                reader.report(place.error("conflict", "a certificate without its key").label("add `key_file`"));
+                reader
+                    .report(place.error("conflict", "a certificate without its key").label("add `key_file`"));
             }
             (None, Some(place)) => {
-                reader.report(place.error("conflict", "a key without its certificate").label("add `cert_file`"));
+                reader.report(
+                    place.error("conflict", "a key without its certificate").label("add `cert_file`"),
+                );
             }
             _ => {}
         }

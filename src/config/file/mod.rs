@@ -13,10 +13,12 @@ mod top;
 
 pub use bot::{Bot, Evaluation, NoData, Process, Storage, SuppressedResolves, Web};
 pub use global::{Global, SLACK_APP_URL, split_smarthost};
-pub use http::{Authorization, BasicAuth, Header, Headers, Http, OAuth2, ProxyHeaders, Tls, TlsVersion, check_header_name};
+pub use http::{
+    Authorization, BasicAuth, Header, Headers, Http, OAuth2, ProxyHeaders, Tls, TlsVersion, check_header_name,
+};
 pub use inhibit::InhibitRule;
 pub use receiver::{Email, Receiver, Retry, Slack, SlackAction, SlackConfirm, SlackField, Webhook, XOAuth2};
 pub use relabel::{Relabel, RelabelAction};
 pub use route::{MatcherMap, Matchers, RegexMap, Route};
-pub use scrape::{FileSd, Job, Params, ScrapeConfig, ScrapeProtocol, Scheme, StaticConfig};
+pub use scrape::{FileSd, Job, Params, Scheme, ScrapeConfig, ScrapeProtocol, StaticConfig};
 pub use top::{Alerting, Alertmanager, File};

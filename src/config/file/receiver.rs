@@ -9,7 +9,9 @@ use botwatch_core::{
 };
 
 use super::{Http, Tls, global::check_smarthost};
-use crate::config::value::{At, GoDuration, Out, Pairs, Read, SecretUrl, Show, Url, exclusive, place, section};
+use crate::config::value::{
+    At, GoDuration, Out, Pairs, Read, SecretUrl, Show, Url, exclusive, place, section,
+};
 
 section! {
     /// Who can be told: a name and any number of integrations.
@@ -282,7 +284,13 @@ section! {
 }
 
 /// Reports a needed key that is missing or empty; `given` are the keys that were written.
-fn needed(reader: &mut Reader, what: &str, key: &str, (value, given): (&Option<At<Arc<str>>>, &[&str]), span: Span) {
+fn needed(
+    reader: &mut Reader,
+    what: &str,
+    key: &str,
+    (value, given): (&Option<At<Arc<str>>>, &[&str]),
+    span: Span,
+) {
     if value.as_ref().map_or(!given.contains(&key), |v| v.is_empty()) {
         let d = reader.error("missing-key", format!("{what} has no `{key}`"), span);
         reader.report(d.label(format!("`{key}` is needed here")));
@@ -305,7 +313,11 @@ impl Email {
         if let Some(host) = &self.smarthost {
             check_smarthost(reader, host);
         }
-        exclusive(reader, ("auth_password", &self.auth_password), ("auth_password_file", &self.auth_password_file));
+        exclusive(
+            reader,
+            ("auth_password", &self.auth_password),
+            ("auth_password_file", &self.auth_password_file),
+        );
         exclusive(reader, ("auth_secret", &self.auth_secret), ("auth_secret_file", &self.auth_secret_file));
         let mut seen: Vec<String> = Vec::new();
         for (name, _) in self.headers.iter().flat_map(|h| &h.0) {
@@ -322,15 +334,25 @@ impl Email {
 impl XOAuth2 {
     fn check(&self, reader: &mut Reader, span: Span) {
         needed(reader, "`auth_oauth2`", "client_id", (&self.client_id, &self.given), span);
-        exclusive(reader, ("client_secret", &self.client_secret), ("client_secret_file", &self.client_secret_file));
-        exclusive(reader, ("refresh_token", &self.refresh_token), ("refresh_token_file", &self.refresh_token_file));
+        exclusive(
+            reader,
+            ("client_secret", &self.client_secret),
+            ("client_secret_file", &self.client_secret_file),
+        );
+        exclusive(
+            reader,
+            ("refresh_token", &self.refresh_token),
+            ("refresh_token_file", &self.refresh_token_file),
+        );
         if self.lacks(&["refresh_token", "refresh_token_file"]) {
             let d = reader.error("missing-key", "`auth_oauth2` has no `refresh_token`", span);
             reader.report(d.label("`refresh_token` or `refresh_token_file` is needed here"));
         }
         if self.lacks(&["token_url"]) {
             let d = reader.error("missing-key", "`auth_oauth2` has no `token_url`", span);
-            reader.report(d.label("`token_url` is needed here").hint("Google: https://oauth2.googleapis.com/token"));
+            reader.report(
+                d.label("`token_url` is needed here").hint("Google: https://oauth2.googleapis.com/token"),
+            );
         }
     }
 }

@@ -64,9 +64,12 @@ impl Relabel {
         use RelabelAction as A;
         let action = self.action();
         let name = action.as_str();
-        let needs_target =
-            matches!(action, A::Replace | A::HashMod | A::Lowercase | A::Uppercase | A::KeepEqual | A::DropEqual);
-        if needs_target && self.target_label.as_ref().map_or(self.lacks(&["target_label"]), |t| t.is_empty()) {
+        let needs_target = matches!(
+            action,
+            A::Replace | A::HashMod | A::Lowercase | A::Uppercase | A::KeepEqual | A::DropEqual
+        );
+        if needs_target && self.target_label.as_ref().map_or(self.lacks(&["target_label"]), |t| t.is_empty())
+        {
             let d = reader.error("missing-key", format!("the action `{name}` needs a `target_label`"), span);
             reader.report(d.label("`target_label` is needed here"));
         }

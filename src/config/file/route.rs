@@ -91,7 +91,9 @@ impl Read for Matchers {
     fn read(reader: &mut Reader, node: &Node) -> Option<Self> {
         let mut all = Self::default();
         for item in reader.list(node)? {
-            let Some(scalar) = reader.scalar(item, "a matcher such as `severity=\"critical\"`") else { continue };
+            let Some(scalar) = reader.scalar(item, "a matcher such as `severity=\"critical\"`") else {
+                continue;
+            };
             match matchers::parse_in(Mode::Fallback, &scalar.text) {
                 Ok(parsed) => {
                     all.matchers.extend(parsed.matchers);
@@ -101,11 +103,13 @@ impl Read for Matchers {
                 }
                 Err(error) => {
                     let span = scalar.locate(error.span);
-                    let d = reader.error("invalid-matcher", format!("not a matcher: {}", error.message), span);
+                    let d =
+                        reader.error("invalid-matcher", format!("not a matcher: {}", error.message), span);
                     let is_regex = error.message.contains("regular expression");
-                    reader.report(match is_regex {
-                        true => d.label("expected RE2 syntax"),
-                        false => d.label("expected `label=\"value\"`").hint("operators are = != =~ !~"),
+                    reader.report(if is_regex {
+                        d.label("expected RE2 syntax")
+                    } else {
+                        d.label("expected `label=\"value\"`").hint("operators are = != =~ !~")
                     });
                 }
             }
@@ -119,7 +123,9 @@ impl Read for Matchers {
 fn warn(reader: &mut Reader, item: &Node, warning: &Warning) {
     let (message, suggestion) = match warning {
         Warning::ClassicOnly { suggestion } => ("a matcher in an older notation", suggestion),
-        Warning::Disagreement { suggestion } => ("a matcher that old and new notation read differently", suggestion),
+        Warning::Disagreement { suggestion } => {
+            ("a matcher that old and new notation read differently", suggestion)
+        }
     };
     let d = reader.warning("matcher-notation", message, item.span);
     reader.report(d.label("the older reading is used").hint(format!("write it as {suggestion}")));
@@ -180,7 +186,11 @@ fn read_map(reader: &mut Reader, node: &Node, op: MatchOp) -> Option<(Vec<Matche
     let mut matchers = Vec::new();
     for (key, value) in entries {
         if !is_legacy_label_name(&key.text) {
-            reader.invalid(format!("`{}` is no label name", key.text), "expected letters, digits and `_`", key.span);
+            reader.invalid(
+                format!("`{}` is no label name", key.text),
+                "expected letters, digits and `_`",
+                key.span,
+            );
         }
         if op == MatchOp::Regex && value.is_null() {
             let message = format!("the pattern of label `{}` is empty", key.text);
@@ -191,7 +201,8 @@ fn read_map(reader: &mut Reader, node: &Node, op: MatchOp) -> Option<(Vec<Matche
         match Matcher::new(Arc::clone(&key.text), op, text) {
             Ok(matcher) => matchers.push(matcher),
             Err(error) => {
-                let d = reader.error("invalid-regex", format!("not a regular expression: {error}"), value.span);
+                let d =
+                    reader.error("invalid-regex", format!("not a regular expression: {error}"), value.span);
                 reader.report(d.label("expected RE2 syntax"));
             }
         }

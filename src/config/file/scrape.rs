@@ -191,7 +191,9 @@ impl StaticConfig {
                 continue;
             };
             let d = target.error("invalid-value", format!("{problem}: `{}`", target.value));
-            reader.report(d.label("expected `host:port`").hint("scheme and path go into `scheme` and `metrics_path`"));
+            reader.report(
+                d.label("expected `host:port`").hint("scheme and path go into `scheme` and `metrics_path`"),
+            );
         }
         for (name, _) in self.labels.iter().flat_map(|l| &l.0) {
             if name.is_empty() {
@@ -209,7 +211,8 @@ fn check_file_pattern(reader: &mut Reader, file: &At<Arc<str>>) {
         let d = file.error("invalid-value", "`*` is allowed only in the last part of the path");
         reader.report(d.label("expected `folder/*.yml`"));
     } else if !matches!(extension.to_ascii_lowercase().as_str(), "yml" | "yaml" | "json") {
-        let d = file.error("invalid-value", format!("discovery files end in .yml, .yaml or .json: `{}`", file.value));
+        let d = file
+            .error("invalid-value", format!("discovery files end in .yml, .yaml or .json: `{}`", file.value));
         reader.report(d.label("expected another ending"));
     }
 }

@@ -375,7 +375,9 @@ impl Episodes {
         self.past_starts.insert(episode.id.fingerprint, episode.id.starts_at);
         self.past.push_back(episode);
         while self.past.len() > past_max {
-            let Some(EpisodeId { fingerprint, starts_at }) = self.past.pop_front().map(|e| e.id) else { return };
+            let Some(EpisodeId { fingerprint, starts_at }) = self.past.pop_front().map(|e| e.id) else {
+                return;
+            };
             if self.past_starts.get(&fingerprint) == Some(&starts_at) {
                 self.past_starts.remove(&fingerprint);
             }

@@ -88,7 +88,8 @@ impl Machine {
         start: Timestamp,
         now: Timestamp,
     ) -> EpisodeId {
-        let recent = |e: &&Episode| e.ended.is_some_and(|ended| now.since(ended.at) <= self.options.reopen_within);
+        let recent =
+            |e: &&Episode| e.ended.is_some_and(|ended| now.since(ended.at) <= self.options.reopen_within);
         if let Some(last) = last.filter(recent) {
             return last.id;
         }

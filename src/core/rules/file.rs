@@ -203,7 +203,7 @@ fn expression(reader: &mut Reader, fields: &mut Fields<'_>, options: &ParseOptio
         Err(errors) => {
             for e in errors {
                 let message = format!("could not parse expression: {}", e.message);
-                let mut d = reader.error("promql", message, scalar.locate(e.span)).label(&*e.expected);
+                let mut d = reader.error("promql-syntax", message, scalar.locate(e.span)).label(&*e.expected);
                 if let Some(hint) = e.hint {
                     d = d.hint(hint);
                 }

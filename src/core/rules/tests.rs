@@ -438,10 +438,10 @@ group: []
 "#;
     let found = problems(text);
     let expected = [
-        "8:13 promql could not parse expression: unclosed left parenthesis",
+        "8:13 promql-syntax could not parse expression: unclosed left parenthesis",
         "9:14 ",
         "10:17 invalid-value invalid recording rule name: foo{bar=\"x\"}",
-        "11:20 promql could not parse expression: expected type range vector in call to function \"rate\", got instant vector",
+        "11:20 promql-syntax could not parse expression: expected type range vector in call to function \"rate\", got instant vector",
         "12:9 invalid-value invalid field 'annotations' in recording rule",
         "13:16 invalid-value only one of",
         "16:9 unknown-key unknown key `annotation` in a rule",

@@ -310,14 +310,18 @@ impl Reader {
 /// How a value of the wrong type becomes one of the right type, where that is clear.
 fn mend(what: &str, node: &Node) -> String {
     match node.as_scalar() {
-        Some(s) if what == "a list" && !s.text.contains(['\n', ',', '[', '{']) => format!("write `[{}]`", s.text),
+        Some(s) if what == "a list" && !s.text.contains(['\n', ',', '[', '{']) => {
+            format!("write `[{}]`", s.text)
+        }
         Some(s) if !s.plain && what.contains("number") && scalar::parse_float(&s.text).is_some() => {
             "remove the quotes".to_owned()
         }
         Some(s) if !s.plain && what.contains("true") && scalar::parse_bool(&s.text).is_some() => {
             "remove the quotes".to_owned()
         }
-        _ if what == "a list" && matches!(node.value, Value::Mapping(_)) => "begin each item with `- `".to_owned(),
+        _ if what == "a list" && matches!(node.value, Value::Mapping(_)) => {
+            "begin each item with `- `".to_owned()
+        }
         _ => "of the wrong type".to_owned(),
     }
 }
@@ -458,7 +462,9 @@ impl<'n> Fields<'n> {
             given.extend(match taken {
                 true if node.is_null() => None,
                 true => known.into_iter().find(|k| **k == *key.text),
-                false => nearest(&key.text, known).and_then(|near| self.known.iter().copied().find(|k| *k == near)),
+                false => {
+                    nearest(&key.text, known).and_then(|near| self.known.iter().copied().find(|k| *k == near))
+                }
             });
         }
         given

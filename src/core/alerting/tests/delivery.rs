@@ -15,13 +15,17 @@ fn delivered() -> Outcome {
 
 #[test]
 fn waits_double_up_to_the_cap_then_go_slow() {
-    let policy = RetryPolicy { attempts: 4, base: secs(1), cap: secs(3), jitter: 0.0, ..RetryPolicy::default() };
+    let policy =
+        RetryPolicy { attempts: 4, base: secs(1), cap: secs(3), jitter: 0.0, ..RetryPolicy::default() };
     let id = DeliveryId("1-x".into());
     let wait = |failures, asked: Option<i64>| {
         let retry = after_failure(&policy, &id, failures, asked.map(secs), at(0));
         (retry.at.since(at(0)).as_millis() / 1000, retry.round_over)
     };
-    assert_eq!([1, 2, 3, 4, 5].map(|n| wait(n, None)), [(1, false), (2, false), (3, false), (300, true), (300, true)]);
+    assert_eq!(
+        [1, 2, 3, 4, 5].map(|n| wait(n, None)),
+        [(1, false), (2, false), (3, false), (300, true), (300, true)]
+    );
     assert_eq!(wait(1, Some(20)), (20, false), "Retry-After");
     assert_eq!(wait(3, Some(1)), (3, false), "never sooner than our own wait");
     assert_eq!(wait(1, Some(301)), (301, true), "asked to wait so long that somebody else should know");
@@ -32,12 +36,20 @@ fn waits_double_up_to_the_cap_then_go_slow() {
 #[test]
 fn jitter_spreads_deliveries_and_is_the_same_on_every_run() {
     let policy = RetryPolicy { jitter: 0.25, base: secs(100), cap: secs(1000), ..RetryPolicy::default() };
-    let wait = |n: u32| after_failure(&policy, &DeliveryId(format!("{n}-0").into()), 1, None, at(0)).at.since(at(0)).as_millis();
+    let wait = |n: u32| {
+        after_failure(&policy, &DeliveryId(format!("{n}-0").into()), 1, None, at(0))
+            .at
+            .since(at(0))
+            .as_millis()
+    };
     let waits: Vec<i64> = (0..200).map(wait).collect();
     assert_eq!(waits, (0..200).map(wait).collect::<Vec<_>>());
     assert!(waits.iter().all(|w| (75_000..=125_000).contains(w)));
     assert!(waits.iter().collect::<BTreeSet<_>>().len() > 190, "spread");
-    assert!(waits.iter().min() < Some(&80_000) && waits.iter().max() > Some(&120_000), "over the whole range");
+    assert!(
+        waits.iter().min() < Some(&80_000) && waits.iter().max() > Some(&120_000),
+        "over the whole range"
+    );
 }
 
 #[test]
@@ -63,7 +75,11 @@ fn a_transient_failure_is_tried_again_with_the_same_id_and_content() {
 fn retry_after_is_honoured() {
     let mut first = true;
     let mut rig = Rig::answering(options(), move |_, _| {
-        let answer = if first { Outcome::Transient { error: "429".into(), retry_after: Some(secs(42)) } } else { delivered() };
+        let answer = if first {
+            Outcome::Transient { error: "429".into(), retry_after: Some(secs(42)) }
+        } else {
+            delivered()
+        };
         first = false;
         Some(answer)
     });
@@ -137,7 +153,10 @@ fn after_a_round_the_fallback_is_told_and_slow_attempts_go_on() {
     // 5 quick attempts, then every 5 minutes
     assert_eq!(webhook.iter().filter(|l| l.ends_with("first notification +a")).count(), 8);
     // the message about b was never attempted and its alert is over: the end of a is all that is left to say
-    assert_eq!(webhook[webhook.len() - 2..], ["925 webhook first notification +a", "925 webhook all alerts resolved -a"]);
+    assert_eq!(
+        webhook[webhook.len() - 2..],
+        ["925 webhook first notification +a", "925 webhook all alerts resolved -a"]
+    );
 }
 
 #[test]
@@ -150,8 +169,14 @@ fn a_refusal_goes_to_the_fallback_at_once_and_is_made_anew_later() {
     rig.run_to(20);
     assert_eq!(rig.story(), ["10 webhook first notification +a", "10 email first notification +a"]);
     let refused = rig.why("alertname=A n=a");
-    assert!(refused.iter().any(|r| matches!(r, Reason::Refused { error, .. } if error == "400 bad channel")), "{refused:?}");
-    assert!(rig.machine.ledger().all(|row| &*row.integration.kind == "email"), "refused for certain is not told");
+    assert!(
+        refused.iter().any(|r| matches!(r, Reason::Refused { error, .. } if error == "400 bad channel")),
+        "{refused:?}"
+    );
+    assert!(
+        rig.machine.ledger().all(|row| &*row.integration.kind == "email"),
+        "refused for certain is not told"
+    );
     rig.run_to(500);
     // the same message again after the slow interval, sooner when it changes
     assert_eq!(rig.story()[2..], ["310 webhook first notification +a"]);
@@ -188,7 +213,10 @@ fn given_up_a_day_after_the_end() {
     rig.run_to(1000 + 24 * 3600 - 1);
     assert_eq!(rig.machine.deliveries().count(), 2, "still trying, the end behind it");
     rig.run_to(1000 + 25 * 3600);
-    assert_eq!((rig.machine.deliveries().count(), rig.machine.groups().count(), rig.machine.ledger().count()), (0, 0, 0));
+    assert_eq!(
+        (rig.machine.deliveries().count(), rig.machine.groups().count(), rig.machine.ledger().count()),
+        (0, 0, 0)
+    );
     let results: Vec<_> = rig.machine.history().map(|d| d.result).collect();
     assert_eq!(results, [Result::GaveUp, Result::GaveUp]);
     let why = rig.why("alertname=A n=a");
@@ -201,7 +229,8 @@ fn given_up_a_day_after_the_end() {
 
 #[test]
 fn while_the_alert_fires_nothing_is_given_up() {
-    let mut rig = Rig::answering(options(), |now, _| Some(if now < at(400_000) { transient() } else { delivered() }));
+    let mut rig =
+        Rig::answering(options(), |now, _| Some(if now < at(400_000) { transient() } else { delivered() }));
     rig.fire(0, "alertname=A n=a");
     rig.run_to(401_000);
     assert_eq!(rig.machine.history().map(|d| d.result).collect::<Vec<_>>()[..1], [Result::Delivered]);

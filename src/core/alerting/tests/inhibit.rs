@@ -11,7 +11,9 @@ fn inhibitor(source: &str, target: &str, equal: &[&str], active: &[&str]) -> Inh
         equal: equal.iter().map(|e| (*e).into()).collect(),
     };
     let mut inhibitor = Inhibitor::new(&[rule]);
-    active.iter().for_each(|a| inhibitor.set(&labels(a), true));
+    for a in active {
+        inhibitor.set(&labels(a), true);
+    }
     inhibitor
 }
 
@@ -29,10 +31,22 @@ fn who_is_quietened() {
         ("both on both sides", "s=1", "t=1", &[], &["s=1 t=1 n=2"], "s=1 t=1", false),
         ("target on both sides, source on one", "s=1", "t=1", &[], &["s=1 n=2"], "s=1 t=1", true),
         ("target on one side, source on both", "s=1", "t=1", &[], &["s=1 t=1"], "t=1", true),
-        ("a source on one side hides behind one on both", "s=1", "t=1", &[], &["s=1 t=1 n=0", "s=1 n=9"], "s=1 t=1", true),
+        (
+            "a source on one side hides behind one on both",
+            "s=1",
+            "t=1",
+            &[],
+            &["s=1 t=1 n=0", "s=1 n=9"],
+            "s=1 t=1",
+            true,
+        ),
         ("matching by absence", "s!=\"\"", "t!=\"\",s=\"\"", &["e"], &["s=2 e=x"], "t=1 e=x", true),
     ] {
-        assert_eq!(inhibitor(source, target, equal, active).inhibits(&labels(of)).is_some(), expected, "{what}");
+        assert_eq!(
+            inhibitor(source, target, equal, active).inhibits(&labels(of)).is_some(),
+            expected,
+            "{what}"
+        );
     }
 }
 
@@ -62,7 +76,10 @@ fn quietening() -> Options {
 #[test]
 fn targets_are_quiet_and_say_why() {
     let mut rig = Rig::new(quietening());
-    rig.event(0, Event::Transitions(vec![fires("alertname=BotDown bot=b", 0), fires("alertname=Slow bot=b", 0)]));
+    rig.event(
+        0,
+        Event::Transitions(vec![fires("alertname=BotDown bot=b", 0), fires("alertname=Slow bot=b", 0)]),
+    );
     rig.run_to(100);
     assert_eq!(rig.story(), ["10 webhook first notification +BotDown"]);
     let by = labels("alertname=BotDown bot=b").fingerprint();

@@ -15,7 +15,11 @@ fn the_dedup_table_row_by_row() {
     };
     let old = Some(at(0));
     for (row, question, expected) in [
-        ("no entry, firing", Question { any_firing: true, any_new: true, ..base }, Some("first notification")),
+        (
+            "no entry, firing",
+            Question { any_firing: true, any_new: true, ..base },
+            Some("first notification"),
+        ),
         ("no entry, none firing", base, None),
         (
             "firing not subset",
@@ -33,10 +37,20 @@ fn the_dedup_table_row_by_row() {
             Some("all alerts resolved"),
         ),
         ("none firing, logged none", Question { told_at: old, ..base }, None),
-        ("none firing, logged none, an untold one ended", Question { told_at: old, any_ended: true, ..base }, None),
+        (
+            "none firing, logged none, an untold one ended",
+            Question { told_at: old, any_ended: true, ..base },
+            None,
+        ),
         (
             "resolved not subset",
-            Question { any_firing: true, any_ended: true, believes_firing: true, told_at: Some(at(7000)), ..base },
+            Question {
+                any_firing: true,
+                any_ended: true,
+                believes_firing: true,
+                told_at: Some(at(7000)),
+                ..base
+            },
             Some("some alerts resolved"),
         ),
         (
@@ -197,7 +211,7 @@ fn suppressed_resolves_are_told_unless_dropped() {
             target: matchers::parse("alertname=A").expect("fixed"),
             ..InhibitRule::default()
         }];
-        let mut rig = Rig::new(Options { suppressed_resolves, inhibit_rules, ..options() });
+        let mut rig = Rig::new(Options { inhibit_rules, suppressed_resolves, ..options() });
         rig.fire(0, "alertname=A n=a");
         rig.fire(20, "alertname=Source n=s");
         rig.end(40, "alertname=A n=a");
@@ -218,7 +232,8 @@ fn dropping_suppressed_resolves_is_alertmanagers_way_with_untold_ones_too() {
         target: matchers::parse("n=t").expect("fixed"),
         ..InhibitRule::default()
     }];
-    let mut rig = Rig::new(Options { suppressed_resolves: SuppressedResolves::Drop, inhibit_rules, ..options() });
+    let mut rig =
+        Rig::new(Options { suppressed_resolves: SuppressedResolves::Drop, inhibit_rules, ..options() });
     rig.event(0, Event::Transitions(vec![fires("alertname=A n=s", 0), fires("alertname=A n=t", 0)]));
     rig.event(20, Event::Transitions(vec![ends("alertname=A n=s", 0, 20), ends("alertname=A n=t", 0, 20)]));
     rig.run_to(500);

@@ -42,7 +42,10 @@ fn a_checkpoint_and_the_journal_after_it_are_the_machine() {
     let rows: Vec<Row> = checkpoint.rows().collect();
     let read = Checkpoint::from_rows(rows.clone()).expect("just written");
     assert_eq!(rig.machine.differs_from(&read), Vec::<&str>::new());
-    assert!(rows.windows(2).all(|w| (w[0].table, w[0].nth) < (w[1].table, w[1].nth)), "in order of tables and keys");
+    assert!(
+        rows.windows(2).all(|w| (w[0].table, w[0].nth) < (w[1].table, w[1].nth)),
+        "in order of tables and keys"
+    );
     let after = rig.records.len();
     rig.end(100, "alertname=A n=1");
     rig.run_to(1000);
@@ -57,10 +60,18 @@ fn rules_get_their_state_back() {
     let pending = |of: &str, t| change(of, t, AlertState::Pending { since: at(t) });
     rig.event(0, Event::Transitions(vec![pending("alertname=A n=a", 0), pending("alertname=A n=b", 0)]));
     rig.fire(10, "alertname=A n=a");
-    rig.event(20, Event::Transitions(vec![change("alertname=A n=b", 20, AlertState::Ended { fired_at: None, at: at(20), why: Ending::ConditionGone })]));
+    rig.event(
+        20,
+        Event::Transitions(vec![change(
+            "alertname=A n=b",
+            20,
+            AlertState::Ended { fired_at: None, at: at(20), why: Ending::ConditionGone },
+        )]),
+    );
     rig.event(30, Event::Transitions(vec![pending("alertname=B", 30)]));
     rig.restart(40, options());
-    let states = |name: &str| rig.machine.rule_alerts(&rule(name)).map(|t| t.state.clone()).collect::<Vec<_>>();
+    let states =
+        |name: &str| rig.machine.rule_alerts(&rule(name)).map(|t| t.state.clone()).collect::<Vec<_>>();
     assert_eq!(states("A"), [AlertState::Firing { since: at(10), fired_at: at(10), keep_since: None }]);
     assert_eq!(states("B"), [AlertState::Pending { since: at(30) }]);
     assert_eq!(rig.machine.rules().count(), 2);
@@ -97,11 +108,17 @@ fn two_rules_with_equal_labels_hold_one_alert() {
 fn frozen_alerts_fire_on_and_say_so() {
     let mut rig = Rig::new(options());
     rig.fire(0, "alertname=A n=a");
-    rig.event(20, Event::Transitions(vec![Transition { frozen_since: Some(at(15)), ..fires("alertname=A n=a", 20) }]));
+    rig.event(
+        20,
+        Event::Transitions(vec![Transition { frozen_since: Some(at(15)), ..fires("alertname=A n=a", 20) }]),
+    );
     rig.fire(25, "alertname=A n=b");
     rig.run_to(4000);
     let last = &rig.sent.last().expect("told").1.delivery.alerts[0];
-    assert_eq!((last.frozen_since, last.alert.ends_at, last.value.as_deref()), (Some(at(15)), None, Some("1.5")));
+    assert_eq!(
+        (last.frozen_since, last.alert.ends_at, last.value.as_deref()),
+        (Some(at(15)), None, Some("1.5"))
+    );
     assert_eq!(last.alert.starts_at, at(0), "freezing doesn't move the start");
 }
 
@@ -110,7 +127,11 @@ fn newer_texts_are_for_messages_and_leave_no_record() {
     let mut rig = Rig::new(options());
     rig.fire(0, "alertname=A n=a");
     let before = rig.records.len();
-    let fresh = Refresh { labels: labels("alertname=A n=a"), annotations: labels("summary=now"), value: f64::INFINITY };
+    let fresh = Refresh {
+        labels: labels("alertname=A n=a"),
+        annotations: labels("summary=now"),
+        value: f64::INFINITY,
+    };
     rig.event(5, Event::Refresh(vec![fresh]));
     assert_eq!(rig.records.len(), before);
     rig.run_to(20);
@@ -126,7 +147,11 @@ fn switched_off_nothing_is_sent_and_the_reason_says_so() {
     assert_eq!(rig.why("alertname=A n=a"), [Reason::Disabled]);
     rig.reload(60, options());
     rig.run_to(80);
-    assert_eq!(rig.story(), ["70 webhook first notification +a"], "what still fires is told when it is switched on");
+    assert_eq!(
+        rig.story(),
+        ["70 webhook first notification +a"],
+        "what still fires is told when it is switched on"
+    );
     rig.reload(90, Options { enabled: false, ..options() });
     rig.end(100, "alertname=A n=a");
     rig.run_to(1000);
@@ -137,7 +162,11 @@ fn switched_off_nothing_is_sent_and_the_reason_says_so() {
 
 #[test]
 fn a_receiver_without_integrations_is_a_reason_too() {
-    let mut rig = Rig::new(Options { route: options().route, receivers: BTreeMap::from([("r".into(), Vec::new())]), ..options() });
+    let mut rig = Rig::new(Options {
+        route: options().route,
+        receivers: BTreeMap::from([("r".into(), Vec::new())]),
+        ..options()
+    });
     rig.fire(0, "alertname=A n=a");
     assert_eq!(rig.why("alertname=A n=a"), [Reason::Waiting { until: at(10) }]);
     rig.run_to(20);

@@ -27,9 +27,15 @@ fn merging_two_reports() {
 #[test]
 fn overlap_means_strictly_inside() {
     let old = seen(10, 20, 0, false);
-    for (starts, ends, expected) in
-        [(0, 10, false), (0, 15, true), (0, 20, false), (10, 30, false), (15, 30, true), (20, 30, false), (12, 18, true)]
-    {
+    for (starts, ends, expected) in [
+        (0, 10, false),
+        (0, 15, true),
+        (0, 20, false),
+        (10, 30, false),
+        (15, 30, true),
+        (20, 30, false),
+        (12, 18, true),
+    ] {
         assert_eq!(overlaps(&old, &seen(starts, ends, 0, false)), expected, "{starts}..{ends}");
     }
 }
@@ -60,7 +66,8 @@ fn leases_end_unless_sent_again() {
 #[test]
 fn a_resend_that_only_extends_is_one_small_record_for_all() {
     let mut rig = Rig::new(options());
-    let batch = |ends| (0..50).map(|i| alert(&format!("alertname=A n={i}"), 0, Some(ends))).collect::<Vec<_>>();
+    let batch =
+        |ends| (0..50).map(|i| alert(&format!("alertname=A n={i}"), 0, Some(ends))).collect::<Vec<_>>();
     rig.receive(0, batch(240));
     let before = rig.records.len();
     rig.receive(5, batch(245));
@@ -88,7 +95,10 @@ fn the_same_alert_twice_in_one_batch() {
 fn the_sender_ends_it() {
     let mut rig = Rig::new(options());
     rig.receive(0, vec![alert("alertname=A n=a", 0, Some(300))]);
-    rig.receive(30, vec![Alert { annotations: labels("summary=over"), ..alert("alertname=A n=a", 0, Some(25)) }]);
+    rig.receive(
+        30,
+        vec![Alert { annotations: labels("summary=over"), ..alert("alertname=A n=a", 0, Some(25)) }],
+    );
     rig.run_to(100);
     assert_eq!(rig.story(), ["10 webhook first notification +a", "70 webhook all alerts resolved -a"]);
     let told = &rig.sent[1].1.delivery.alerts[0].alert;
@@ -124,7 +134,11 @@ fn an_alert_of_ours_does_not_end_with_its_echo_from_outside() {
     assert_eq!(rig.story(), ["10 webhook first notification +a"]);
     rig.receive(110, vec![alert("alertname=A n=a", 0, Some(300))]);
     rig.end(120, "alertname=A n=a");
-    assert_eq!(active(&rig, "alertname=A n=a").map(|(_, end)| end), Some(300), "the sender still says it fires");
+    assert_eq!(
+        active(&rig, "alertname=A n=a").map(|(_, end)| end),
+        Some(300),
+        "the sender still says it fires"
+    );
     rig.run_to(400);
     assert_eq!(rig.story().last().map(String::as_str), Some("310 webhook all alerts resolved -a"));
 }

@@ -13,7 +13,9 @@ mod routes;
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::*;
-use crate::model::{Alert, AlertState, Duration, Ending, Fingerprint, Labels, RuleKey, Timestamp, Transition};
+use crate::model::{
+    Alert, AlertState, Duration, Ending, Fingerprint, Labels, RuleKey, Timestamp, Transition,
+};
 
 /// Virtual time starts here; tests speak of seconds after it.
 const T0: i64 = 1_700_000_000;
@@ -72,7 +74,10 @@ fn ends(of: &str, started: i64, t: i64) -> Transition {
 
 fn integration(receiver: &str, kind: &str) -> IntegrationOptions {
     let id = IntegrationId { receiver: receiver.into(), kind: kind.into(), key: "0".into() };
-    IntegrationOptions { retry: RetryPolicy { jitter: 0.0, ..RetryPolicy::default() }, ..IntegrationOptions::new(id, true) }
+    IntegrationOptions {
+        retry: RetryPolicy { jitter: 0.0, ..RetryPolicy::default() },
+        ..IntegrationOptions::new(id, true)
+    }
 }
 
 /// One route to receiver `r` with one webhook; `group_wait` 10 s, `group_interval` 60 s, `repeat_interval` 1 h.
@@ -121,7 +126,10 @@ impl Rig {
         }
     }
 
-    fn answering(options: Options, answers: impl FnMut(Timestamp, &Send) -> Option<Outcome> + 'static) -> Self {
+    fn answering(
+        options: Options,
+        answers: impl FnMut(Timestamp, &Send) -> Option<Outcome> + 'static,
+    ) -> Self {
         Self { answers: Box::new(answers), ..Self::new(options) }
     }
 
@@ -132,7 +140,11 @@ impl Rig {
             match effect {
                 Effect::Record(record) => self.records.push(record),
                 Effect::Send(send) => {
-                    assert_eq!(send.after.0 as usize, self.records.len(), "a send waits for the record of its attempt");
+                    assert_eq!(
+                        send.after.0 as usize,
+                        self.records.len(),
+                        "a send waits for the record of its attempt"
+                    );
                     let answer = (self.answers)(self.now, &send);
                     let id = send.delivery.id.clone();
                     self.sent.push((self.now, send));
@@ -209,7 +221,10 @@ impl Rig {
             let d = &send.delivery;
             let alerts = d.alerts.iter().map(|a| {
                 let sign = if a.alert.ends_at.is_some() { '-' } else { '+' };
-                format!(" {sign}{}", a.alert.labels.get("n").unwrap_or_else(|| a.alert.labels.value("alertname")))
+                format!(
+                    " {sign}{}",
+                    a.alert.labels.get("n").unwrap_or_else(|| a.alert.labels.value("alertname"))
+                )
             });
             let alerts: String = alerts.collect();
             format!("{} {} {}{alerts}", t.since(at(0)).as_millis() / 1000, d.integration.kind, d.reason)
@@ -219,7 +234,8 @@ impl Rig {
 
     fn why(&self, of: &str) -> Vec<Reason> {
         let fp = labels(of).fingerprint();
-        let episode = self.machine.newest(fp).or_else(|| self.machine.past().find(|e| e.id.fingerprint == fp));
+        let episode =
+            self.machine.newest(fp).or_else(|| self.machine.past().find(|e| e.id.fingerprint == fp));
         self.machine.why(episode.expect("known").id).into_iter().map(|w| w.reason).collect()
     }
 }

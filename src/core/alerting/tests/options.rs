@@ -30,7 +30,11 @@ fn all_problems_at_once() {
     o.route.routes = vec![
         Route { receiver: Some("nobody".into()), ..Route::default() },
         Route {
-            routes: vec![Route { repeat_interval: Some(Duration::ZERO), active_time_intervals: vec!["x".into()], ..Route::default() }],
+            routes: vec![Route {
+                repeat_interval: Some(Duration::ZERO),
+                active_time_intervals: vec!["x".into()],
+                ..Route::default()
+            }],
             ..Route::default()
         },
     ];
@@ -40,7 +44,8 @@ fn all_problems_at_once() {
     r[0].retry.jitter = 2.0;
     let again = r[0].clone();
     r.push(IntegrationOptions { fallback: None, ..again });
-    o.inhibit_rules = vec![InhibitRule::default(), InhibitRule { equal: vec!["".into()], ..InhibitRule::default() }];
+    o.inhibit_rules =
+        vec![InhibitRule::default(), InhibitRule { equal: vec!["".into()], ..InhibitRule::default() }];
     assert_eq!(
         codes(&o),
         [
@@ -89,7 +94,11 @@ fn fallbacks_lead_to_somebody_and_never_in_a_circle() {
     assert_eq!(with(&[("r", "empty")]), ["error empty-fallback r[0].fallback"]);
     assert_eq!(
         with(&[("r", "s"), ("s", "t"), ("t", "r")]),
-        ["error fallback-circle r[0].fallback", "error fallback-circle s[0].fallback", "error fallback-circle t[0].fallback"]
+        [
+            "error fallback-circle r[0].fallback",
+            "error fallback-circle s[0].fallback",
+            "error fallback-circle t[0].fallback"
+        ]
     );
 }
 

@@ -45,8 +45,24 @@ fn every_record_reads_back_as_it_was_written() {
     tags.sort();
     tags.dedup();
     for tag in [
-        "answered", "attempted", "detached", "dropped", "extended", "fell_back", "flushed", "forgotten", "group_changed",
-        "group_closed", "group_opened", "joined", "lapsed", "left", "planned", "received", "reloaded", "transition",
+        "answered",
+        "attempted",
+        "detached",
+        "dropped",
+        "extended",
+        "fell_back",
+        "flushed",
+        "forgotten",
+        "group_changed",
+        "group_closed",
+        "group_opened",
+        "joined",
+        "lapsed",
+        "left",
+        "planned",
+        "received",
+        "reloaded",
+        "transition",
         "written_off",
     ] {
         assert!(tags.iter().any(|t| t == tag), "no `{tag}` in {tags:?}");
@@ -67,8 +83,13 @@ fn an_unknown_fact_is_refused_and_names_the_version() {
     let error = Record::decode(&text).expect_err("unknown").to_string();
     assert_eq!(error, "record `teleported` is not known to this version; needs botwatch 0.9.0 or newer");
     let error = Record::decode(r#"{"teleported":{}}"#).expect_err("unknown").to_string();
-    assert_eq!(error, "record `teleported` is not known to this version; needs botwatch a later version or newer");
-    for damaged in ["", "{", "{}", "[]", "7", r#"{"flushed":{"group":"x"}}"#, r#"{"flushed":{"group":7,"at":1,"ne"#] {
+    assert_eq!(
+        error,
+        "record `teleported` is not known to this version; needs botwatch a later version or newer"
+    );
+    for damaged in
+        ["", "{", "{}", "[]", "7", r#"{"flushed":{"group":"x"}}"#, r#"{"flushed":{"group":7,"at":1,"ne"#]
+    {
         assert!(matches!(Record::decode(damaged), Err(RecordError::Malformed(_))), "{damaged}");
     }
 }
@@ -85,9 +106,16 @@ fn records_are_small() {
 
 #[test]
 fn a_checkpoint_of_a_later_format_is_refused() {
-    let meta = Row { table: Table::Meta, nth: 0, json: r#"{"format":2,"seq":1,"last_group":0,"last_delivery":0}"#.into() };
+    let meta = Row {
+        table: Table::Meta,
+        nth: 0,
+        json: r#"{"format":2,"seq":1,"last_group":0,"last_delivery":0}"#.into(),
+    };
     let error = Checkpoint::from_rows([meta]).expect_err("later").to_string();
     assert_eq!(error, "checkpoint has format 2; this version reads up to 1");
     let broken = Row { table: Table::Groups, nth: 3, json: "{".into() };
-    assert_eq!(Checkpoint::from_rows([broken]).expect_err("broken").to_string(), "row 3 of table `groups` is damaged");
+    assert_eq!(
+        Checkpoint::from_rows([broken]).expect_err("broken").to_string(),
+        "row 3 of table `groups` is damaged"
+    );
 }

@@ -35,7 +35,11 @@ fn another_receiver_is_told_and_the_old_one_settled() {
     rig.run_to(300);
     assert_eq!(
         rig.story()[2..],
-        ["130 s new alerts added +a +b", "250 s some alerts resolved +b -a", "250 webhook all alerts resolved -a"],
+        [
+            "130 s new alerts added +a +b",
+            "250 s some alerts resolved +b -a",
+            "250 webhook all alerts resolved -a"
+        ],
         "the old one hears nothing new, but the end of what it was told"
     );
 }
@@ -43,7 +47,11 @@ fn another_receiver_is_told_and_the_old_one_settled() {
 #[test]
 fn a_removed_receiver_is_written_off() {
     let mut rig = Rig::answering(options(), |_, send| {
-        Some(if send.attempt > 1 { transient() } else { Outcome::Delivered { receiver_data: BTreeMap::new() } })
+        Some(if send.attempt > 1 {
+            transient()
+        } else {
+            Outcome::Delivered { receiver_data: BTreeMap::new() }
+        })
     });
     rig.fire(0, "alertname=A n=a");
     rig.run_to(20);
@@ -83,14 +91,21 @@ fn an_alert_that_another_route_takes_over_is_settled_where_it_was() {
     rig.run_to(20);
     let mut o = options();
     o.receivers.insert("s".into(), vec![integration("s", "slack")]);
-    o.route.routes = vec![Route { matchers: matchers::parse("n=a").expect("fixed"), receiver: Some("s".into()), ..Route::default() }];
+    o.route.routes = vec![Route {
+        matchers: matchers::parse("n=a").expect("fixed"),
+        receiver: Some("s".into()),
+        ..Route::default()
+    }];
     rig.reload(30, o.clone());
     rig.run_to(40);
     assert_eq!(rig.story()[1..], ["30 slack first notification +a"], "older than group_wait: at once");
     rig.restart(45, o);
     rig.end(50, "alertname=A n=a");
     rig.run_to(200);
-    assert_eq!(rig.story()[2..], ["70 webhook some alerts resolved +b -a", "90 slack all alerts resolved -a"]);
+    assert_eq!(
+        rig.story()[2..],
+        ["70 webhook some alerts resolved +b -a", "90 slack all alerts resolved -a"]
+    );
 }
 
 #[test]
@@ -113,7 +128,11 @@ fn other_group_labels_make_other_groups_and_the_old_ones_settle() {
             "90 webhook all alerts resolved -a"
         ]
     );
-    assert_eq!((&keys[0], &keys[1]), (&keys[2], &keys[3]), "each end under the key that the firing was told with");
+    assert_eq!(
+        (&keys[0], &keys[1]),
+        (&keys[2], &keys[3]),
+        "each end under the key that the firing was told with"
+    );
 }
 
 #[test]
@@ -167,8 +186,11 @@ fn a_route_that_comes_back_takes_its_groups_up_again() {
         let mut o = options();
         o.receivers.insert("s".into(), vec![integration("s", "slack")]);
         if on {
-            o.route.routes =
-                vec![Route { matchers: matchers::parse("n=a").expect("fixed"), receiver: Some("s".into()), ..Route::default() }];
+            o.route.routes = vec![Route {
+                matchers: matchers::parse("n=a").expect("fixed"),
+                receiver: Some("s".into()),
+                ..Route::default()
+            }];
         }
         o
     };

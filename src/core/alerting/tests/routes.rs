@@ -26,7 +26,12 @@ fn tree() -> Route {
                 group_interval: Some(secs(20)),
                 labels: labels("team=a"),
                 routes: vec![
-                    Route { matchers: m("env=testing"), receiver: Some("a-testing".into()), group_by: Some(GroupBy::All), ..Route::default() },
+                    Route {
+                        matchers: m("env=testing"),
+                        receiver: Some("a-testing".into()),
+                        group_by: Some(GroupBy::All),
+                        ..Route::default()
+                    },
                     Route {
                         matchers: m("env=production"),
                         group_wait: Some(secs(60)),
@@ -37,7 +42,12 @@ fn tree() -> Route {
                 ],
                 ..Route::default()
             },
-            Route { matchers: m("env=~\"produ.*\", job=prod"), receiver: Some("prod".into()), continue_matching: true, ..Route::default() },
+            Route {
+                matchers: m("env=~\"produ.*\", job=prod"),
+                receiver: Some("prod".into()),
+                continue_matching: true,
+                ..Route::default()
+            },
             Route { matchers: m("job=prod"), receiver: Some("prod2".into()), ..Route::default() },
         ],
         ..Route::default()
@@ -71,7 +81,10 @@ fn what_is_inherited() {
     let root = of("x=y");
     assert_eq!((root.group_wait, root.group_interval, root.repeat_interval), (secs(1), secs(2), secs(3)));
     let testing = of("owner=team-A env=testing");
-    assert_eq!((testing.group_wait, testing.group_interval, testing.repeat_interval), (secs(1), secs(20), secs(3)));
+    assert_eq!(
+        (testing.group_wait, testing.group_interval, testing.repeat_interval),
+        (secs(1), secs(20), secs(3))
+    );
     assert_eq!(testing.labels, labels("team=a tier=x"), "labels are merged parent to child (C-28)");
     assert_eq!(testing.group_by, GroupBy::All);
     let production = of("owner=team-A env=production");
@@ -79,7 +92,11 @@ fn what_is_inherited() {
     assert_eq!(production.group_by, GroupBy::Labels(Vec::new()), "an explicit empty list overrides (C-21)");
     let defaults = RouteTable::new(&Route { receiver: Some("r".into()), ..Route::default() });
     let o = &defaults.node(0).options;
-    assert_eq!((o.group_wait, o.group_interval, o.repeat_interval), (secs(30), secs(300), secs(14400)), "C-22 to C-24");
+    assert_eq!(
+        (o.group_wait, o.group_interval, o.repeat_interval),
+        (secs(30), secs(300), secs(14400)),
+        "C-22 to C-24"
+    );
     assert_eq!(o.group_by, GroupBy::Labels(Vec::new()));
 }
 
@@ -104,24 +121,41 @@ fn group_keys_are_alertmanagers_to_the_byte() {
     let sorted = Route { matchers: m("b=~\"x|y\", a!=\"\", \"é \"=z"), ..Route::default() };
     let root = Route { group_by: names(&["alertname", "zone"]), routes: vec![critical, sorted], ..tree() };
     assert_eq!(key(&root, "x=y"), "{}:{}");
-    assert_eq!(key(&root, "severity=critical alertname=A"), r#"{}/{severity="critical"}:{alertname="A"}"#, "D-3");
+    assert_eq!(
+        key(&root, "severity=critical alertname=A"),
+        r#"{}/{severity="critical"}:{alertname="A"}"#,
+        "D-3"
+    );
     assert_eq!(
         key(&root, "b=x a=1 zone=\"\\ alertname=A"),
         r#"{}/{severity="critical"}:{alertname="A", zone="\"\\"}"#.replace("/{severity=\"critical\"}", ""),
         "values are quoted as Go does"
     );
     let table = RouteTable::new(&root);
-    assert_eq!(&*table.nodes()[2].key, r#"{}/{a!="",b=~"x|y","é "="z"}"#, "matchers are sorted by name (C-26)");
+    assert_eq!(
+        &*table.nodes()[2].key,
+        r#"{}/{a!="",b=~"x|y","é "="z"}"#,
+        "matchers are sorted by name (C-26)"
+    );
 }
 
 #[test]
 fn a_route_is_known_by_its_path_and_not_by_its_place() {
     let ids = |route: &Route| {
         let nodes = RouteTable::new(route);
-        nodes.nodes().iter().map(|n| (n.id.to_string(), n.options.receiver.to_string())).collect::<BTreeMap<_, _>>()
+        nodes
+            .nodes()
+            .iter()
+            .map(|n| (n.id.to_string(), n.options.receiver.to_string()))
+            .collect::<BTreeMap<_, _>>()
     };
     let twice = Route { matchers: m("a=b"), receiver: Some("second".into()), ..Route::default() };
-    let one = Route { matchers: m("a=b"), continue_matching: true, receiver: Some("first".into()), ..Route::default() };
+    let one = Route {
+        matchers: m("a=b"),
+        continue_matching: true,
+        receiver: Some("first".into()),
+        ..Route::default()
+    };
     let other = Route { matchers: m("c=d"), receiver: Some("other".into()), ..Route::default() };
     let root = |routes| Route { receiver: Some("root".into()), routes, ..Route::default() };
     let before = ids(&root(vec![one.clone(), other.clone(), twice.clone()]));
@@ -135,7 +169,12 @@ fn an_alert_lands_in_every_group_that_continue_leads_to() {
     let mut o = options();
     o.receivers.insert("s".into(), vec![integration("s", "slack")]);
     o.route.routes = vec![
-        Route { matchers: m("severity=critical"), receiver: Some("s".into()), continue_matching: true, ..Route::default() },
+        Route {
+            matchers: m("severity=critical"),
+            receiver: Some("s".into()),
+            continue_matching: true,
+            ..Route::default()
+        },
         Route { matchers: m("alertname=A"), ..Route::default() },
     ];
     let mut rig = Rig::new(o);

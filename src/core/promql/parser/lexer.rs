@@ -221,7 +221,7 @@ impl Lexer<'_> {
                             }
                         ),
                     )
-                    .expected("nothing that was opened before"));
+                    .expected("closes nothing that is open"));
                 }
             }
             _ => {}
