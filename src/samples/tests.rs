@@ -59,7 +59,7 @@ fn no_reader_sees_half_a_commit() {
         let mut appended = 0;
         for i in 1..=ROUNDS {
             // A reader that failed ends the test, and one that goes on must not keep it from ending.
-            if readers.iter().any(|r| r.is_finished()) {
+            if readers.iter().any(std::thread::ScopedJoinHandle::is_finished) {
                 break;
             }
             appended += store.commit(round(&ids, i)).appended;

@@ -101,12 +101,12 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn free_name(path: &Path) -> PathBuf {
-    (1u32..).map(|n| aside(path, n)).find(|p| !p.exists()).expect("numbers don't end")
+    (1..=u32::MAX).map(|n| aside(path, n)).find(|p| !p.exists()).expect("numbers don't end")
 }
 
 /// The last of the names taken.
 fn newest_aside(path: &Path) -> PathBuf {
-    let taken = (1u32..).take_while(|n| aside(path, *n).exists()).last();
+    let taken = (1..=u32::MAX).take_while(|n| aside(path, *n).exists()).last();
     aside(path, taken.unwrap_or(1))
 }
 
