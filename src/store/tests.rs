@@ -148,6 +148,139 @@ fn damage_is_set_aside_salvaged_and_reported() {
     assert!(reported > 20, "only {reported} damages were noticed");
 }
 
+/// A journal of 60 batches, each with 700 bytes, as one file.
+fn sixty(dir: &Path) -> Vec<u8> {
+    let (mut db, _) = open(dir);
+    for n in 1..=60 {
+        db.append(0, &[batch(n, &[&"x".repeat(700)])]).expect("appended");
+    }
+    drop(db);
+    fs::read(dir.join("journal.db")).expect("the file")
+}
+
+fn firsts(loaded: &Loaded) -> Vec<u64> {
+    loaded.batches.iter().map(|b| b.first.0).collect()
+}
+
+/// A file that lost its end (a disk that was full, a copy that broke off) keeps what the pages before it hold.
+#[test]
+fn a_file_cut_at_any_page_keeps_the_batches_before_the_cut() {
+    let made = tempfile::tempdir().expect("a directory");
+    let good = sixty(made.path());
+    let page = 4096;
+    let mut most = 0;
+    for pages in 1..good.len() / page {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::write(dir.path().join("journal.db"), &good[..pages * page]).expect("written");
+        let (mut db, loaded) = open(dir.path());
+        let found = firsts(&loaded);
+        assert_eq!(found, (1..=found.len() as u64).collect::<Vec<_>>(), "a prefix, {pages} pages");
+        assert_eq!(loaded.findings.len(), 1, "{pages} pages");
+        assert!(found.len() >= most, "more pages, more batches: {pages}");
+        most = found.len();
+        let aside = fs::read(dir.path().join("journal.db.damaged-1")).expect("set aside");
+        assert_eq!(aside, good[..pages * page], "as it was found");
+        db.append(0, &[batch(most as u64 + 1, &["after"])]).expect("goes on");
+        assert_eq!(db.verify().expect("verifies"), Vec::<String>::new());
+    }
+    assert!(most >= 50, "{most} of 60 lie before the last page");
+}
+
+/// `kill -9` and a power cut: the log of what was committed ends anywhere. What it holds whole is there, the rest was
+/// not acknowledged, and nothing is called damaged.
+#[test]
+fn a_torn_log_is_cut_where_it_is_torn() {
+    let made = tempfile::tempdir().expect("a directory");
+    let (mut db, _) = open(made.path());
+    for n in 1..=20 {
+        db.append(0, &[batch(2 * n - 1, &[&"x".repeat(300), "y"])]).expect("appended");
+    }
+    let file = fs::read(made.path().join("journal.db")).expect("the file");
+    let log = fs::read(made.path().join("journal.db-wal")).expect("the log");
+    let mut last = 0;
+    for at in (0..=log.len()).step_by(997).chain([log.len()]) {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::write(dir.path().join("journal.db"), &file).expect("written");
+        fs::write(dir.path().join("journal.db-wal"), &log[..at]).expect("written");
+        let (_, loaded) = open(dir.path());
+        let found = firsts(&loaded);
+        assert_eq!(loaded.findings, [], "at {at}");
+        assert!(
+            found.len() >= last && found.iter().zip(0..).all(|(f, i)| *f == 1 + 2 * i),
+            "at {at}: {found:?}"
+        );
+        last = found.len();
+    }
+    assert_eq!(last, 20, "an untorn log has everything");
+}
+
+/// Killed in the middle of a repair, at each of its steps: the next start ends it with the same result.
+#[test]
+fn an_interrupted_repair_is_completed() {
+    let made = tempfile::tempdir().expect("a directory");
+    let good = sixty(made.path());
+    let damaged = &good[..good.len() / 2];
+    let whole = tempfile::tempdir().expect("a directory");
+    fs::write(whole.path().join("journal.db"), damaged).expect("written");
+    let (db, loaded) = open(whole.path());
+    drop(db);
+    let repaired = fs::read(whole.path().join("journal.db")).expect("the new file");
+    let expected = firsts(&loaded);
+    assert!(expected.len() > 10);
+    let steps: [&[(&str, &[u8])]; 4] = [
+        // While salvaging: half a new file.
+        &[
+            ("journal.db", damaged),
+            ("journal.db.salvaged", &repaired[..4096]),
+            ("journal.db.salvaged-wal", b"half"),
+        ],
+        // Before the first move.
+        &[("journal.db", damaged), ("journal.db.salvaged", &repaired)],
+        // After it, with the damaged file's log still in place.
+        &[("journal.db.damaged-1", damaged), ("journal.db-wal", b"old"), ("journal.db.salvaged", &repaired)],
+        // Before the last.
+        &[
+            ("journal.db.damaged-1", damaged),
+            ("journal.db.damaged-1-wal", b"old"),
+            ("journal.db.salvaged", &repaired),
+        ],
+    ];
+    for (step, files) in steps.iter().enumerate() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for (name, content) in *files {
+            fs::write(dir.path().join(name), content).expect("written");
+        }
+        let (mut db, loaded) = open(dir.path());
+        assert_eq!(firsts(&loaded), expected, "step {step}");
+        assert_eq!(loaded.findings.len(), 1, "step {step}");
+        assert!(loaded.findings[0].message.contains("journal.db.damaged-1"), "step {step}");
+        db.append(0, &[batch(expected.len() as u64 + 1, &["after"])]).expect("goes on");
+        drop(db);
+        let names = fs::read_dir(dir.path()).expect("a directory").map(|e| e.expect("an entry").file_name());
+        let left: Vec<_> = names.filter(|n| n.to_string_lossy().contains("salvaged")).collect();
+        assert!(left.is_empty(), "step {step}: {left:?}");
+        assert_eq!(open(dir.path()).1.findings, [], "repaired once");
+    }
+}
+
+/// SQLite's own answer to a full disk becomes [`Error::Full`]; nothing of the batch is kept, and there is no harm done.
+#[test]
+fn a_full_disk_refuses_a_batch_whole() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut db, _) = open(dir.path());
+    db.append(0, &[batch(1, &["first"])]).expect("room");
+    db.limit_pages(20);
+    let large = "x".repeat(60_000);
+    let refused = db.append(0, &[batch(2, &["small"]), batch(3, &[&large, &large])]);
+    assert!(matches!(refused, Err(Error::Full(_))), "{refused:?}");
+    assert_eq!(db.read_after(Seq(0), 9).expect("reads").len(), 1, "all or nothing");
+    db.append(0, &[batch(2, &["small"])]).expect("still room for little");
+    db.limit_pages(1000);
+    db.append(0, &[batch(3, &[&large, &large])]).expect("room again");
+    drop(db);
+    assert_eq!(firsts(&open(dir.path()).1), [1, 2, 3]);
+}
+
 #[tokio::test]
 async fn the_durable_sequence_follows_and_queries_see_what_was_queued_before() {
     let dir = tempfile::tempdir().expect("a directory");

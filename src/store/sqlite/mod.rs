@@ -34,15 +34,16 @@ impl Sqlite {
     /// [`Error::Newer`] for a file of a later version; otherwise only what a person must mend (permissions, disk).
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(FILE);
-        match Self::open_file(&path) {
+        let mut findings = repair::finish(&path)?;
+        let mut sqlite = match Self::open_file(&path) {
             Err(e) if e.is_damage() => {
-                let findings = repair::set_aside_and_salvage(&path, &e)?;
-                let mut sqlite = Self::open_file(&path)?;
-                sqlite.findings = findings;
-                Ok(sqlite)
+                findings.extend(repair::set_aside_and_salvage(&path, &e)?);
+                Self::open_file(&path)?
             }
-            other => other,
-        }
+            other => other?,
+        };
+        sqlite.findings = findings;
+        Ok(sqlite)
     }
 
     fn open_file(path: &Path) -> Result<Self, Error> {
@@ -60,6 +61,12 @@ impl Sqlite {
         // What a restart needs is read and its checksums compared while the file can still be set aside.
         sqlite.load()?;
         Ok(sqlite)
+    }
+
+    /// Makes the disk full as soon as the file has so many pages.
+    #[cfg(test)]
+    pub(super) fn limit_pages(&self, pages: u32) {
+        self.db.pragma_update(None, "max_page_count", pages).expect("a pragma");
     }
 
     fn prune(&mut self, at: Seq, now: Timestamp, retention: Retention) -> Result<(), Error> {

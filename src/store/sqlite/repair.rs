@@ -5,25 +5,37 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
 
 use super::{
     super::Batch, BATCH_COLUMNS, Error, Finding, batch, batch_checksum, meta, row_checksum, schema, set_meta,
     state_rows,
 };
 
-/// Moves the file (and SQLite's files beside it) to `journal.db.damaged-<n>` and copies every row that can still be
-/// read into a new one.
+/// What was salvaged is written here first, and takes the journal's place when it is whole.
+const SALVAGED: &str = ".salvaged";
+/// SQLite's files beside a database.
+const BESIDE: [&str; 2] = ["-wal", "-shm"];
+
+/// Copies every row that can still be read into a new file, moves the damaged one (with SQLite's files beside it) to
+/// `journal.db.damaged-<n>`, and puts the new one in its place. Killed at any point it loses nothing: before the
+/// first move the next start begins again, after it [`finish`] does the rest.
 pub(super) fn set_aside_and_salvage(path: &Path, why: &Error) -> Result<Vec<Finding>, Error> {
-    let aside = free_name(path);
-    for suffix in ["", "-wal", "-shm"] {
-        let (from, to) = (with_suffix(path, suffix), with_suffix(&aside, suffix));
-        if from.exists() {
-            fs::rename(&from, &to).map_err(|cause| Error::File { path: from, cause })?;
+    let salvaged = with_suffix(path, SALVAGED);
+    for suffix in [""].into_iter().chain(BESIDE) {
+        let leftover = with_suffix(&salvaged, suffix);
+        if leftover.exists() {
+            fs::remove_file(&leftover).map_err(failed(&leftover))?;
         }
     }
-    let mut new = schema::connect(path)?;
-    let kept = salvage(&aside, &mut new)?;
+    let mut new = schema::connect(&salvaged)?;
+    let kept = salvage(path, &mut new)?;
+    // Closing moves everything into the one file that is renamed.
+    new.close().map_err(|(_, e)| e)?;
+    sync(&salvaged)?;
+    let aside = free_name(path);
+    rename(path, &aside)?;
+    take_place(path, &aside)?;
     let cause = std::error::Error::source(why).map_or_else(|| why.to_string(), ToString::to_string);
     Ok(vec![Finding {
         message: format!(
@@ -34,6 +46,47 @@ pub(super) fn set_aside_and_salvage(path: &Path, why: &Error) -> Result<Vec<Find
             aside.display()
         ),
     }])
+}
+
+/// Ends a repair that was cut off between moving the damaged file away and putting the new one in its place.
+pub(super) fn finish(path: &Path) -> Result<Vec<Finding>, Error> {
+    if path.exists() || !with_suffix(path, SALVAGED).exists() {
+        return Ok(Vec::new());
+    }
+    let aside = newest_aside(path);
+    take_place(path, &aside)?;
+    Ok(vec![Finding {
+        message: format!(
+            "the journal was damaged and its repair was interrupted: it has been completed, records after the damage \
+             are lost; the damaged file is `{}`",
+            aside.display()
+        ),
+    }])
+}
+
+/// The damaged file is gone to `aside`: sends what lay beside it after it, and lets the salvaged one take its place.
+fn take_place(path: &Path, aside: &Path) -> Result<(), Error> {
+    for suffix in BESIDE {
+        let from = with_suffix(path, suffix);
+        if from.exists() {
+            rename(&from, &with_suffix(aside, suffix))?;
+        }
+    }
+    rename(&with_suffix(path, SALVAGED), path)?;
+    path.parent().map_or(Ok(()), sync)
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    fs::rename(from, to).map_err(failed(from))
+}
+
+fn sync(path: &Path) -> Result<(), Error> {
+    fs::File::open(path).and_then(|file| file.sync_all()).map_err(failed(path))
+}
+
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |cause| Error::File { path, cause }
 }
 
 struct Kept {
@@ -48,22 +101,36 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn free_name(path: &Path) -> PathBuf {
-    let mut n = 1u32;
-    loop {
-        let name = with_suffix(path, &format!(".damaged-{n}"));
-        if !name.exists() {
-            return name;
-        }
-        n += 1;
-    }
+    (1..=u32::MAX).map(|n| aside(path, n)).find(|p| !p.exists()).expect("numbers don't end")
+}
+
+/// The last of the names taken.
+fn newest_aside(path: &Path) -> PathBuf {
+    let taken = (1..=u32::MAX).take_while(|n| aside(path, *n).exists()).last();
+    aside(path, taken.unwrap_or(1))
+}
+
+fn aside(path: &Path, n: u32) -> PathBuf {
+    with_suffix(path, &format!(".damaged-{n}"))
+}
+
+/// Opens a damaged file for reading what is left of it.
+fn open_damaged(path: &Path) -> Result<Connection, rusqlite::Error> {
+    // Read-write, because a WAL can't be read without writing its index.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    // The file stays as it was found, for whoever wants to look at it.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // A file shorter than its header says is refused as a whole otherwise (SQLite's own advice for recovery).
+    db.execute_batch("PRAGMA writable_schema = ON")?;
+    Ok(db)
 }
 
 /// Reads from the front until the damage; rows after a gap in the sequence are left behind, since applying them
 /// without what came before would invent a state that never was.
-fn salvage(aside: &Path, new: &mut Connection) -> Result<Kept, Error> {
+fn salvage(damaged: &Path, new: &mut Connection) -> Result<Kept, Error> {
     let mut kept = Kept { batches: 0, rows: 0 };
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let Ok(old) = Connection::open_with_flags(aside, flags) else { return Ok(kept) };
+    let Ok(old) = open_damaged(damaged) else { return Ok(kept) };
     let transaction = new.transaction()?;
     let checkpoint = salvage_state(&old, &transaction, &mut kept)?;
     let mut next = None;
