@@ -35,6 +35,10 @@ const ROOT: &[&[&str]] = &[
 
 /// Traits that somebody else implements: `module::Trait`, with who.
 const PORTS: &[&str] = &[
+    "api::Reloader",     // app
+    "dispatch::Courier", // notify::Notifier
+    "notify::Courses",   // evaluate, through app
+    "notify::Report",    // dispatch::Handle, through app
     "promql::Queryable", // tsdb::Head, samples::Store, maps of tests
     "rules::Sight",      // evaluate, over the head's sources
     "store::Backend",    // store::Sqlite; PostgreSQL later

@@ -1,0 +1,1 @@
+//! Logs, and botwatch's own metrics.
