@@ -16,7 +16,7 @@ use super::{
     expand::{self, Dialect},
     file::File,
     merge, overlay,
-    value::Read,
+    value::{Place, Read},
 };
 
 /// Larger files are refused: no configuration is written by hand at that size.
@@ -33,6 +33,16 @@ pub struct Written {
     pub own: bool,
     /// Whether there was no file.
     pub environment_only: bool,
+    /// Files that only have keys of Prometheus, or only of Alertmanager: what stands in them keeps its defaults.
+    plain: Vec<Arc<SourceText>>,
+}
+
+impl Written {
+    /// Whether botwatch's own defaults hold for what stands at a place: not in a plain file of Prometheus or
+    /// Alertmanager.
+    pub fn is_own(&self, place: Option<&Place>) -> bool {
+        place.is_none_or(|p| !self.plain.iter().any(|source| Arc::ptr_eq(source, &p.source)))
+    }
 }
 
 /// Reads files from disk. Each that can't be read is a diagnostic.
@@ -87,9 +97,13 @@ pub fn written(files: &[Arc<SourceText>], env: &Env) -> (Written, Vec<Diagnostic
     let mut found = Vec::new();
     let mut parts = Vec::new();
     let mut own = files.is_empty();
+    let mut plain = Vec::new();
     for source in files {
         if let Some((file, dialect)) = read_source(source, env, &mut found) {
             own |= dialect == Dialect::Botwatch;
+            if dialect != Dialect::Botwatch {
+                plain.push(Arc::clone(source));
+            }
             parts.push(file);
         }
     }
@@ -114,7 +128,7 @@ pub fn written(files: &[Arc<SourceText>], env: &Env) -> (Written, Vec<Diagnostic
         }
     };
     found.sort_by_key(rank);
-    (Written { file, switches, own, environment_only: files.is_empty() }, found)
+    (Written { file, switches, own, environment_only: files.is_empty(), plain }, found)
 }
 
 /// One file: parsed, its variables expanded, read.
