@@ -120,15 +120,19 @@ pub fn written(files: &[Arc<SourceText>], env: &Env) -> (Written, Vec<Diagnostic
         file.bot.as_ref().and_then(|b| b.name.as_ref()).map_or("bot".to_owned(), |n| n.value.to_string());
     let switches = overlay::switches(&known, &bot, &mut found);
     check::check(&file, &mut found);
-    let rank = |d: &Diagnostic| match &d.place {
+    sort(&mut found, files);
+    (Written { file, switches, own, environment_only: files.is_empty(), plain }, found)
+}
+
+/// Problems of the whole first, then in the order of the files, then what else was read.
+pub(super) fn sort(found: &mut [Diagnostic], files: &[Arc<SourceText>]) {
+    found.sort_by_key(|d| match &d.place {
         None => (0, 0),
         Some((source, span)) => {
             let file = files.iter().position(|f| Arc::ptr_eq(f, source));
             (file.map_or(files.len() + 1, |i| i + 1), span.start)
         }
-    };
-    found.sort_by_key(rank);
-    (Written { file, switches, own, environment_only: files.is_empty(), plain }, found)
+    });
 }
 
 /// One file: parsed, its variables expanded, read.

@@ -49,8 +49,32 @@ pub(super) fn alerting(
         let problems = options.problems();
         let told: Vec<Diagnostic> = problems.iter().map(|p| diagnostic(p, &file, built)).collect();
         context.found.extend(told);
+        nobody_told(context, &options);
     }
     options
+}
+
+/// Says when no receiver of any route tells anybody.
+fn nobody_told(context: &mut Context<'_>, options: &Options) {
+    fn tells(options: &Options, route: &Route) -> bool {
+        route.receiver.as_ref().is_some_and(|r| !options.integrations(r).is_empty())
+            || route.routes.iter().any(|child| tells(options, child))
+    }
+    if tells(options, &options.route) {
+        return;
+    }
+    let message = "no receiver tells anybody: alerts are only to be seen here";
+    let receiver = context.file().route.as_ref().and_then(|r| place(&r.receiver));
+    let d = match receiver {
+        Some(at) => at.warning("nobody-told", message).label("this receiver has no integration"),
+        None => Diagnostic { level: Level::Warning, ..Diagnostic::global("nobody-told", message) },
+    };
+    let channels = "set ALERT_EMAIL_RECIPIENTS and SMTP_HOST, SLACK_WEBHOOK_URL, or ALERT_WEBHOOK_ENDPOINTS";
+    context.found.push(if context.written.environment_only {
+        d.hint(channels)
+    } else {
+        d.hint("add `webhook_configs`, `email_configs` or `slack_configs` to it")
+    });
 }
 
 fn route(context: &mut Context<'_>, written: &file::Route, templates: &Templates) -> Route {

@@ -32,7 +32,7 @@ pub use web::WebOptions;
 use super::{
     env::Env,
     file::{File, Global},
-    load::{Written, read_files, written},
+    load::{Written, read_files, sort, written},
     print,
     value::{At, Place, Show, Url},
 };
@@ -164,6 +164,7 @@ pub fn configure(sources: &[Arc<SourceText>], env: &Env, flags: &Flags) -> Loade
     let configuration = build(&mut context, has_errors(&found));
     let Context { found: more, watched, .. } = context;
     found.extend(more);
+    sort(&mut found, sources);
     let configuration = configuration.filter(|_| !has_errors(&found));
     Loaded { configuration, diagnostics: found, watched }
 }
