@@ -40,13 +40,12 @@ pub(super) fn collect(context: &mut Context<'_>, bot: &str, web: &WebOptions, da
     let mut host = None;
     if let Some(section) = context.file().bot.clone() {
         jobs.extend(bot_job(&section, bot, &global));
-        let interval = or(section.scrape_interval.as_ref().or(global.scrape_interval.as_ref()), SCRAPE_INTERVAL);
+        let interval =
+            or(section.scrape_interval.as_ref().or(global.scrape_interval.as_ref()), SCRAPE_INTERVAL);
         let instance = web.listen_address();
         let own = [("job", OWN_JOB), ("instance", &*instance), ("bot", bot)];
-        let labels = Labels::from_pairs(section.labels.iter().flat_map(|l| l.iter()))
-            .builder_with(&own);
-        process = finder(&section)
-            .map(|finder| BotOptions { finder, interval, labels: labels.clone() });
+        let labels = Labels::from_pairs(section.labels.iter().flat_map(|l| l.iter())).builder_with(&own);
+        process = finder(&section).map(|finder| BotOptions { finder, interval, labels: labels.clone() });
         let paths = vec![existing(data), PathBuf::from("/")];
         host = Some(HostOptions { interval, labels, paths });
     }
@@ -101,8 +100,8 @@ fn bot_job(section: &Bot, name: &str, global: &Global) -> Option<JobOptions> {
             password: SecretSource::inline(percent_decoded(url.password().unwrap_or_default())),
         };
     }
-    let labels = Labels::from_pairs(section.labels.iter().flat_map(|l| l.iter()))
-        .builder_with(&[("bot", name)]);
+    let labels =
+        Labels::from_pairs(section.labels.iter().flat_map(|l| l.iter())).builder_with(&[("bot", name)]);
     job.static_targets = vec![TargetGroup { targets: vec![address.into()], labels }];
     Some(job)
 }

@@ -62,8 +62,7 @@ fn auth(http: &Http, env: &Env) -> Auth {
         return basic_auth(basic);
     }
     if let Some(authorization) = &http.authorization {
-        let credentials =
-            secret(authorization.credentials.as_ref(), authorization.credentials_file.as_ref());
+        let credentials = secret(authorization.credentials.as_ref(), authorization.credentials_file.as_ref());
         let scheme = authorization.r#type.as_ref().filter(|t| !t.is_empty());
         return Auth::Authorization {
             scheme: scheme.map_or("Bearer".to_owned(), |s| s.value.to_string()),

@@ -133,8 +133,7 @@ impl Builder<'_, '_, '_> {
             kind: integration.kind().into(),
             key: self.key(common, integration.kind(), address),
         };
-        let mut options =
-            IntegrationOptions::new(id, or(common.send_resolved, own || common.resolved_there));
+        let mut options = IntegrationOptions::new(id, or(common.send_resolved, own || common.resolved_there));
         options.fallback = common.fallback.map(|f| Arc::clone(&f.value));
         if let Some(timeout) = common.timeout {
             options.attempt_timeout = unzero(timeout.value.0, ATTEMPT_TIMEOUT);
@@ -175,7 +174,8 @@ impl Builder<'_, '_, '_> {
         if let Some(place) = place {
             let (d, label) = match named {
                 Some(name) => {
-                    let message = format!("two {kind} integrations of `{receiver}` are called `{}`", name.value);
+                    let message =
+                        format!("two {kind} integrations of `{receiver}` are called `{}`", name.value);
                     (place.error("duplicate-integration", message), "this name is taken")
                 }
                 None => {
@@ -185,7 +185,8 @@ impl Builder<'_, '_, '_> {
             };
             self.context.found.push(d.label(label).hint("give each a `name` of its own"));
         }
-        let free = (2..).map(|n| format!("{key}-{n}").into()).find(|k| self.keys.insert((kind, Arc::clone(k))));
+        let free =
+            (2..).map(|n| format!("{key}-{n}").into()).find(|k| self.keys.insert((kind, Arc::clone(k))));
         free.unwrap_or(key)
     }
 }

@@ -134,9 +134,8 @@ fn email_auth(section: &Email, global: &Global) -> EmailAuth {
     }
     EmailAuth::Password {
         username,
-        password: secret(section.auth_password.as_ref(), section.auth_password_file.as_ref()).or_else(|| {
-            secret(global.smtp_auth_password.as_ref(), global.smtp_auth_password_file.as_ref())
-        }),
+        password: secret(section.auth_password.as_ref(), section.auth_password_file.as_ref())
+            .or_else(|| secret(global.smtp_auth_password.as_ref(), global.smtp_auth_password_file.as_ref())),
         secret: secret(section.auth_secret.as_ref(), section.auth_secret_file.as_ref())
             .or_else(|| secret(global.smtp_auth_secret.as_ref(), global.smtp_auth_secret_file.as_ref())),
         identity: text(section.auth_identity.as_ref().or(global.smtp_auth_identity.as_ref())),

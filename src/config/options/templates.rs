@@ -30,9 +30,9 @@ pub(super) fn load(context: &mut Context<'_>) -> Option<Arc<Templates>> {
     match Templates::with_files(&files) {
         Ok(templates) => whole.then(|| Arc::new(templates)),
         Err(errors) => {
-            context.found.extend(
-                errors.iter().filter_map(|(i, error)| Some(of_source(sources.get(*i)?, error))),
-            );
+            context
+                .found
+                .extend(errors.iter().filter_map(|(i, error)| Some(of_source(sources.get(*i)?, error))));
             // Texts of receivers are still checked as far as they stand on their own.
             Templates::with_files(&[]).ok().map(Arc::new)
         }
@@ -49,12 +49,7 @@ fn of_source(source: &Arc<SourceText>, error: &TemplateError) -> Diagnostic {
 }
 
 /// Reports a text that is no template, at its place as far as that can be told.
-pub(super) fn check(
-    templates: &Templates,
-    at: &At<Arc<str>>,
-    of: &str,
-    found: &mut Vec<Diagnostic>,
-) {
+pub(super) fn check(templates: &Templates, at: &At<Arc<str>>, of: &str, found: &mut Vec<Diagnostic>) {
     if !at.value.contains("{{") {
         return;
     }
