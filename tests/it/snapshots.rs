@@ -32,6 +32,10 @@ fn inputs() -> Vec<PathBuf> {
 
 /// What is said about an input, by the kind of input.
 fn diagnostics(path: &Path) -> Vec<Diagnostic> {
+    if path.extension().is_some_and(|e| e == "load") {
+        let main = path.join("botwatch.yml");
+        return config::load(&[main], &Env::default(), &config::Flags::default()).diagnostics;
+    }
     let text = fs::read_to_string(path).expect("an input");
     let name = path.file_name().and_then(|n| n.to_str()).expect("a name").to_owned();
     match path.extension().and_then(|e| e.to_str()) {
@@ -44,9 +48,6 @@ fn diagnostics(path: &Path) -> Vec<Diagnostic> {
             let (groups, mut found) = rules::parse_file(&source, &ParseOptions::default());
             found.extend(rules::duplicates(&groups, &source));
             found
-        }
-        Some("load") => {
-            config::load(&[path.join("botwatch.yml")], &Env::default(), &config::Flags::default()).diagnostics
         }
         _ => config::written(&[SourceText::new(name, text)], &Env::default()).1,
     }

@@ -146,7 +146,17 @@ fn diagnostic(problem: &Problem, file: &file::File, built: &[Built]) -> Diagnost
         (Some(at), Level::Warning) => at.warning(problem.code, message),
         (None, level) => Diagnostic { level, ..Diagnostic::global(problem.code, message) },
     };
-    d.context(of)
+    d.label(label(problem.code)).context(of)
+}
+
+/// What is said under the caret.
+fn label(code: &str) -> &'static str {
+    match code {
+        "empty-fallback" => "expected a receiver with an integration",
+        "fallback-circle" => "expected a receiver that doesn't lead back",
+        "short-repeat" => "not in force",
+        _ => "",
+    }
 }
 
 fn route_place(file: &file::File, path: &[usize], field: &str) -> Option<Place> {

@@ -3,6 +3,7 @@
 
 mod alerting;
 mod collect;
+mod effective;
 mod http;
 mod integrations;
 mod notify;
@@ -98,7 +99,7 @@ pub struct Configuration {
     pub web: WebOptions,
     /// What only the environment says.
     pub switches: super::Switches,
-    /// What was written, for printing.
+    /// What is in force as it could have been written, for printing.
     pub written: Written,
 }
 
@@ -181,6 +182,8 @@ fn build(context: &mut Context<'_>, broken: bool) -> Option<Configuration> {
     let templates = templates::load(context)?;
     let integrations = integrations::integrations(context, &templates);
     let alerting = alerting::alerting(context, &integrations, &templates, broken);
+    let mut effective = context.written.clone();
+    effective::fill_in(&mut effective.file, context.flags, &web, &storage_path);
     let notify = notify::options(integrations, templates, Arc::clone(&web.external_url));
     Some(Configuration {
         bot,
@@ -192,7 +195,7 @@ fn build(context: &mut Context<'_>, broken: bool) -> Option<Configuration> {
         storage_path,
         web,
         switches: context.written.switches.clone(),
-        written: context.written.clone(),
+        written: effective,
     })
 }
 

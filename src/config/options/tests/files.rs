@@ -154,3 +154,28 @@ fn the_quickstart_loads() {
     assert_eq!(c.alerting.inhibit_rules, environment(&[]).alerting.inhibit_rules, "as without a file");
     assert_eq!(c.storage_path, repository().join("examples/quickstart/data"));
 }
+
+#[test]
+fn what_is_printed_is_complete_and_loads_again() {
+    let text = with_team(
+        "bot: {metrics_url: 'http://127.0.0.1:3000/m'}\nglobal: {scrape_interval: 5s}\n\
+         scrape_configs: [{job_name: a, static_configs: [{targets: [h]}]}]\n",
+    );
+    let first = own(&text);
+    let yaml = first.yaml();
+    for line in
+        ["scrape_timeout: 5s", "group_interval: 5m", "no_data: keep", "memory_max: 64MiB", "name: bot"]
+    {
+        assert!(yaml.contains(line), "{line}: {yaml}");
+    }
+    // The address of the webhook is masked.
+    assert!(!yaml.contains("http://h/a"), "{yaml}");
+    let again = own(&yaml);
+    assert_eq!(again.yaml(), yaml);
+    assert_eq!(again.alerting.route.routes, first.alerting.route.routes);
+    assert_eq!((again.collect.jobs.len(), again.storage_path), (2, first.storage_path.clone()));
+    let origins = first.origins();
+    let origin = |path: &str| origins.iter().find(|o| o.0 == path).map(|o| o.2.clone());
+    assert_eq!(origin("global.evaluation_interval").as_deref(), Some("default"));
+    assert_eq!(origin("scrape_configs[0].scrape_interval").as_deref(), Some("botwatch.yml:4"));
+}
