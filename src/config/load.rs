@@ -6,7 +6,7 @@ use std::{
 };
 
 use botwatch_core::{
-    diag::{Diagnostic, SourceText},
+    diag::{Diagnostic, SourceText, Span},
     yaml::{self, Limits, Reader},
 };
 
@@ -34,14 +34,15 @@ pub struct Written {
     /// Whether there was no file.
     pub environment_only: bool,
     /// Files that only have keys of Prometheus, or only of Alertmanager: what stands in them keeps its defaults.
-    plain: Vec<Arc<SourceText>>,
+    /// As places, whose `Debug` shows no text.
+    plain: Vec<Place>,
 }
 
 impl Written {
     /// Whether botwatch's own defaults hold for what stands at a place: not in a plain file of Prometheus or
     /// Alertmanager.
     pub fn is_own(&self, place: Option<&Place>) -> bool {
-        place.is_none_or(|p| !self.plain.iter().any(|source| Arc::ptr_eq(source, &p.source)))
+        place.is_none_or(|p| !self.plain.iter().any(|plain| Arc::ptr_eq(&plain.source, &p.source)))
     }
 }
 
@@ -84,7 +85,7 @@ pub(super) fn source_of(name: &str, bytes: Vec<u8>) -> Result<Arc<SourceText>, D
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let source = SourceText::new(name, String::from_utf8_lossy(error.as_bytes()).into_owned());
-            let span = botwatch_core::diag::Span::new(at, at + '\u{fffd}'.len_utf8());
+            let span = Span::new(at, at + '\u{fffd}'.len_utf8());
             Err(Diagnostic::error("not-utf8", "the file is not UTF-8 text", &source, span)
                 .label("not a UTF-8 character")
                 .hint("save the file as UTF-8"))
@@ -102,7 +103,7 @@ pub fn written(files: &[Arc<SourceText>], env: &Env) -> (Written, Vec<Diagnostic
         if let Some((file, dialect)) = read_source(source, env, &mut found) {
             own |= dialect == Dialect::Botwatch;
             if dialect != Dialect::Botwatch {
-                plain.push(Arc::clone(source));
+                plain.push(Place { source: Arc::clone(source), span: Span::default() });
             }
             parts.push(file);
         }

@@ -21,7 +21,7 @@ use crate::{
     },
     config::{
         file::{self, Bot, Global, Job, Relabel, ScrapeConfig, ScrapeProtocol},
-        value::{At, Bytes},
+        value::{At, Bytes, Pairs},
     },
     net::{Auth, HttpOptions, SecretSource},
 };
@@ -44,7 +44,7 @@ pub(super) fn collect(context: &mut Context<'_>, bot: &str, web: &WebOptions, da
             or(section.scrape_interval.as_ref().or(global.scrape_interval.as_ref()), SCRAPE_INTERVAL);
         let instance = web.listen_address();
         let own = [("job", OWN_JOB), ("instance", &*instance), ("bot", bot)];
-        let labels = Labels::from_pairs(section.labels.iter().flat_map(|l| l.iter())).builder_with(&own);
+        let labels = labels_of(&section, &own);
         process = finder(&section).map(|finder| BotOptions { finder, interval, labels: labels.clone() });
         let paths = vec![existing(data), PathBuf::from("/")];
         host = Some(HostOptions { interval, labels, paths });
@@ -55,19 +55,14 @@ pub(super) fn collect(context: &mut Context<'_>, bot: &str, web: &WebOptions, da
     Options { jobs, process, host }
 }
 
-/// Adds pairs to labels.
-trait BuilderWith {
-    fn builder_with(&self, pairs: &[(&str, &str)]) -> Self;
-}
-
-impl BuilderWith for Labels {
-    fn builder_with(&self, pairs: &[(&str, &str)]) -> Self {
-        let mut builder = self.builder();
-        for (name, value) in pairs {
-            builder.set(name, value);
-        }
-        builder.finish()
+/// The bot's own labels with further ones, which win.
+fn labels_of(section: &Bot, more: &[(&str, &str)]) -> Labels {
+    let own = section.labels.iter().flat_map(Pairs::iter).map(|(n, v)| (&**n, &**v));
+    let mut builder = Labels::from_pairs(own).builder();
+    for (name, value) in more {
+        builder.set(name, value);
     }
+    builder.finish()
 }
 
 /// A directory that is not there yet lies on the file system of its nearest ancestor that is.
@@ -100,8 +95,7 @@ fn bot_job(section: &Bot, name: &str, global: &Global) -> Option<JobOptions> {
             password: SecretSource::inline(percent_decoded(url.password().unwrap_or_default())),
         };
     }
-    let labels =
-        Labels::from_pairs(section.labels.iter().flat_map(|l| l.iter())).builder_with(&[("bot", name)]);
+    let labels = labels_of(section, &[("bot", name)]);
     job.static_targets = vec![TargetGroup { targets: vec![address.into()], labels }];
     Some(job)
 }
@@ -235,7 +229,7 @@ fn job(context: &mut Context<'_>, config: &ScrapeConfig, global: &Global) -> Job
     for group in written.static_configs.iter().flatten() {
         job.static_targets.push(TargetGroup {
             targets: group.targets.iter().flatten().map(|t| Arc::clone(&t.value)).collect(),
-            labels: group.labels.as_ref().map_or_else(Labels::empty, crate::config::value::Pairs::labels),
+            labels: group.labels.as_ref().map_or_else(Labels::empty, Pairs::labels),
         });
     }
     for files in written.file_sd_configs.iter().flatten() {

@@ -9,7 +9,7 @@ use crate::{
     config::{
         env::Env,
         file::{BasicAuth, Http, OAuth2, ProxyHeaders, Tls, TlsVersion, XOAuth2},
-        value::At,
+        value::{At, Pairs, ProxyUrl},
     },
     net::{self, Auth, Grant, HttpOptions, ProxyOptions, SecretSource, TlsOptions},
 };
@@ -105,7 +105,7 @@ fn oauth2(section: &OAuth2, env: &Env) -> net::OAuth2 {
         endpoint_params: section
             .endpoint_params
             .iter()
-            .flat_map(|p| p.iter())
+            .flat_map(Pairs::iter)
             .map(|(n, v)| (n.to_string(), v.to_string()))
             .collect(),
         grant: Grant::ClientCredentials,
@@ -150,7 +150,7 @@ pub(super) fn tls(section: Option<&Tls>) -> TlsOptions {
 }
 
 struct Proxy<'a> {
-    url: Option<&'a At<Arc<str>>>,
+    url: Option<&'a At<ProxyUrl>>,
     no_proxy: Option<&'a At<Arc<str>>>,
     from_environment: bool,
     headers: Option<&'a ProxyHeaders>,
@@ -172,7 +172,7 @@ impl Proxy<'_> {
                 connect_headers,
             };
         }
-        let url = self.url.filter(|u| !u.is_empty()).map(|u| Secret::new(&*u.value));
+        let url = self.url.filter(|u| !u.0.is_empty()).map(|u| Secret::new(&*u.value.0));
         ProxyOptions {
             http: url.clone(),
             https: url,

@@ -185,8 +185,9 @@ impl Builder<'_, '_, '_> {
             };
             self.context.found.push(d.label(label).hint("give each a `name` of its own"));
         }
-        let free =
-            (2..).map(|n| format!("{key}-{n}").into()).find(|k| self.keys.insert((kind, Arc::clone(k))));
+        let free = (2..=u32::MAX)
+            .map(|n| format!("{key}-{n}").into())
+            .find(|k| self.keys.insert((kind, Arc::clone(k))));
         free.unwrap_or(key)
     }
 }
@@ -208,7 +209,8 @@ fn hash(kind: &str, address: &[&str]) -> String {
         text.push_str(part);
     }
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    digest.as_ref()[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    let number = digest.as_ref()[..6].iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{number:012x}")
 }
 
 /// A duration over zero, else the default.

@@ -10,25 +10,21 @@ use botwatch_core::{
 use super::{Context, paths};
 use crate::config::{load::read_file, value::At};
 
-/// Reads the template files. `None` when one can't be read or doesn't parse; all that is wrong is reported.
+/// Reads the template files; all that is wrong with them is reported. `None` only if the built-in ones don't parse.
 pub(super) fn load(context: &mut Context<'_>) -> Option<Arc<Templates>> {
     let mut sources: Vec<Arc<SourceText>> = Vec::new();
-    let mut whole = true;
     for at in context.file().templates.clone().iter().flatten() {
         for path in paths::files(context, at, "template file") {
             match read_file(&path) {
                 Ok(source) if sources.iter().all(|s| s.name != source.name) => sources.push(source),
                 Ok(_) => {}
-                Err(diagnostic) => {
-                    context.found.push(diagnostic);
-                    whole = false;
-                }
+                Err(diagnostic) => context.found.push(diagnostic),
             }
         }
     }
     let files: Vec<_> = sources.iter().map(|s| (Arc::clone(&s.name), Arc::clone(&s.text))).collect();
     match Templates::with_files(&files) {
-        Ok(templates) => whole.then(|| Arc::new(templates)),
+        Ok(templates) => Some(Arc::new(templates)),
         Err(errors) => {
             context
                 .found

@@ -179,3 +179,31 @@ fn what_is_printed_is_complete_and_loads_again() {
     assert_eq!(origin("global.evaluation_interval").as_deref(), Some("default"));
     assert_eq!(origin("scrape_configs[0].scrape_interval").as_deref(), Some("botwatch.yml:4"));
 }
+
+#[test]
+fn nothing_printed_or_debugged_has_a_secret() {
+    let text = "bot: {metrics_url: 'http://u:hidden1@127.0.0.1:3000/m'}
+global: {smtp_smarthost: 'h:25', smtp_from: a@b.c, smtp_auth_username: u, smtp_auth_password: hidden2}
+scrape_configs:
+  - job_name: a
+    static_configs: [{targets: [h]}]
+    proxy_url: 'http://p:hidden3@proxy:1'
+    basic_auth: {username: u, password: hidden4}
+    http_headers: {X-A: {secrets: [hidden5]}}
+route: {receiver: team}
+receivers:
+  - name: team
+    webhook_configs: [{url: 'http://h/hidden6'}]
+    slack_configs: [{api_url: 'http://h/hidden7'}]
+    email_configs: [{to: a@b.c}]
+";
+    let environment = Env::from_pairs([("SLACK_BOT_TOKEN", "hidden8")]);
+    for name in ["botwatch.yml", "own.yml"] {
+        let loaded = configure(&[SourceText::new(name, text)], &environment, &Flags::default());
+        assert_eq!(lines(&loaded.diagnostics), "");
+        let c = loaded.configuration.unwrap();
+        for shown in [c.yaml(), format!("{:?}", c.origins()), format!("{c:?}")] {
+            assert!(!shown.contains("hidden"), "{shown}");
+        }
+    }
+}
