@@ -124,8 +124,6 @@ async fn every_format_is_read() {
 
 #[tokio::test]
 async fn what_is_no_exposition_fails() {
-    let refusing = HttpOptions { follow_redirects: false, ..HttpOptions::default() };
-    let fast = Duration::from_millis(150);
     let html = Answer::typed("text/html", b"<p>");
     let bare = Answer { headers: Vec::new(), ..Answer::text("a 7\n") };
     let moved = Answer { status: 302, ..Answer::text("") }.with("location", "/again");
@@ -155,7 +153,6 @@ async fn what_is_no_exposition_fails() {
             "can't connect",
         ),
     ];
-    assert!(!refusing.follow_redirects && fast.as_millis() == 150);
     for (answer, change, expected) in cases {
         let world = World::new();
         let bot = world.bot("").await;

@@ -273,7 +273,7 @@ impl World {
         let families = self.registry.gather();
         let family = families.iter().find(|f| f.name() == name).unwrap_or_else(|| panic!("no {name}"));
         let metric = &family.get_metric()[0];
-        metric.get_counter().value() + metric.get_gauge().value()
+        metric.get_counter().get_value() + metric.get_gauge().get_value()
     }
 }
 
