@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use botwatch_core::model::{Duration, Labels, Timestamp};
+use botwatch_core::model::{Duration, Labels, SourceId, Timestamp};
 use parking_lot::Mutex;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::Notify;
@@ -139,12 +139,19 @@ impl Collector {
                 None => Job::new(options, &self.0.around.clock),
             };
             let taken = jobs.sources();
-            retired.extend(self.sync(&mut job, taken, Relabelled::AsPlanned));
+            retired.extend(self.sync(&mut job, taken));
             jobs.by_name.insert(name, job);
         }
         self.retire(&jobs, retired);
         drop(jobs);
         self.0.files_changed.notify_one();
+    }
+
+    /// What all targets' samples come from, as the head numbers it; in the order of [`Collector::targets`]. Known from
+    /// the start on, before the first scrape.
+    pub fn sources(&self) -> Vec<SourceId> {
+        let jobs = self.0.jobs.lock();
+        jobs.in_order().flat_map(|job| &job.running).map(|target| target.source).collect()
     }
 
     /// All targets, in the order of the jobs and of their discovery.
@@ -173,7 +180,7 @@ impl Collector {
     }
 
     /// Brings a job's loops in line with its list; those that have to end.
-    fn sync(&self, job: &mut Job, taken: BTreeSet<Arc<str>>, relabelled: Relabelled) -> Vec<Arc<Running>> {
+    fn sync(&self, job: &mut Job, taken: BTreeSet<Arc<str>>) -> Vec<Arc<Running>> {
         let around = &self.0.around;
         let listing = list(&job.options, &job.files.groups());
         report(job, &listing, &around.metrics);
@@ -196,8 +203,7 @@ impl Collector {
                 && plans[i].target == *target
                 && plans[i].targets_over == targets_over;
             if !unchanged {
-                let other_rules =
-                    relabelled == Relabelled::AsPlanned && relabels(&plans[i].job, &job.options);
+                let other_rules = relabels(&plans[i].job, &job.options);
                 running.change(plan(target.clone()), other_rules);
             }
             taken.insert(Arc::clone(&running.source_name));
@@ -290,7 +296,7 @@ impl Collector {
         let retired = if job.options.files == options && job.files != files {
             job.files = files;
             let taken = jobs.sources();
-            self.sync(&mut job, taken, Relabelled::No)
+            self.sync(&mut job, taken)
         } else {
             Vec::new()
         };
@@ -299,15 +305,6 @@ impl Collector {
         around.metrics.files_broken.set(broken as i64);
         self.retire(&jobs, retired);
     }
-}
-
-/// Whether the rules that make labels may differ from those of the plans before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Relabelled {
-    /// Only the list changed.
-    No,
-    /// The plans tell.
-    AsPlanned,
 }
 
 impl Jobs {

@@ -22,6 +22,7 @@ const BYTES_MAX: u64 = 8 << 20;
 const FILES_MAX: usize = 1000;
 /// Longest problem that is shown.
 const PROBLEM_MAX: usize = 300;
+const NAMELESS: &str = "a label without a name";
 
 /// Targets from a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,6 +148,9 @@ struct JsonGroup {
 
 pub(super) fn from_json(text: &str) -> Result<Vec<TargetGroup>, String> {
     let groups: Vec<JsonGroup> = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    if groups.iter().any(|g| g.labels.iter().any(|(name, _)| name.is_empty())) {
+        return Err(NAMELESS.to_owned());
+    }
     Ok(groups.into_iter().map(|g| TargetGroup { targets: g.targets, labels: g.labels }).collect())
 }
 
@@ -182,6 +186,9 @@ fn group(reader: &mut Reader, node: &Node) -> Option<TargetGroup> {
     let targets = fields.get(reader, "targets", Reader::strings).unwrap_or_default();
     let labels = fields.get(reader, "labels", Reader::string_map).unwrap_or_default();
     fields.finish(reader);
+    if let Some((key, _)) = labels.iter().find(|(key, _)| key.text.is_empty()) {
+        reader.invalid(NAMELESS, "expected a name", key.span);
+    }
     let targets = targets.into_iter().map(|t| t.value).collect();
     let labels = Labels::from_pairs(labels.into_iter().map(|(key, value)| (key.text, value.value)));
     Some(TargetGroup { targets, labels })

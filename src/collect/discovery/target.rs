@@ -129,7 +129,12 @@ fn place(
         _ if address.starts_with(UNIX) => "localhost",
         "" if socket.is_some() => "localhost",
         "" => return Err("no address".to_owned()),
-        address if address.contains('/') => return Err(format!("`{address}` is an address with a path")),
+        address if address.contains(['/', '\\']) => {
+            return Err(format!("`{address}` is an address with a path"));
+        }
+        address if address.contains(char::is_whitespace) => {
+            return Err(format!("`{address}` has blanks in it"));
+        }
         address => address,
     };
     if socket.is_some_and(|path| !path.starts_with('/')) {

@@ -57,8 +57,8 @@ fn a_target_has_an_instance_a_job_and_a_url() {
         assert_eq!(target.labels, labels(&[("env", "x"), ("instance", address), ("job", "bot")]));
         assert_eq!(target.name(), format!("bot at {address}"));
         assert_eq!(target.discovered.value("__address__"), address);
-        assert_eq!(target.discovered.value("__scrape_interval__"), "5s");
-        assert_eq!((target.interval, target.timeout), (Duration::from_secs(5), Duration::from_secs(3)));
+        assert_eq!(target.discovered.value("__scrape_interval__"), "30s");
+        assert_eq!((target.interval, target.timeout), (Duration::from_secs(30), Duration::from_secs(20)));
     }
 }
 
@@ -112,6 +112,8 @@ fn what_cannot_be_scraped_is_said() {
     for (group, address, expected) in [
         (Labels::empty(), "", "no address"),
         (Labels::empty(), "bot/metrics", "with a path"),
+        (Labels::empty(), "bot\\metrics", "with a path"),
+        (Labels::empty(), "bot\t:1", "blanks"),
         (Labels::empty(), "bot:port", "is no address"),
         (Labels::empty(), "me@bot:1", "more than an address"),
         (with("__scheme__", "ftp"), "bot", "expected `http` or `https`"),
@@ -172,12 +174,19 @@ fn discovery_files_are_strict() {
     assert_eq!(from_yaml(Path::new("x.yml"), yaml).expect("yaml"), expected);
     assert_eq!(from_json(json).expect("json"), expected);
     assert_eq!(from_yaml(Path::new("x.yml"), "").expect("empty"), []);
-    for bad in ["targets: [a]", "- target: [a]", "- [a]", "- targets: a", "- targets: [a\n", "- labels: [a]"]
-    {
+    for bad in [
+        "targets: [a]",
+        "- target: [a]",
+        "- [a]",
+        "- targets: a",
+        "- targets: [a\n",
+        "- labels: [a]",
+        "- labels: {'': a}",
+    ] {
         let problem = from_yaml(Path::new("x.yml"), bad).expect_err(bad);
         assert!(problem.starts_with("line "), "{bad:?}: {problem}");
     }
-    for bad in ["{}", r#"[{"target": []}]"#, "[", r#"[{"targets": [1]}]"#] {
+    for bad in ["{}", r#"[{"target": []}]"#, "[", r#"[{"targets": [1]}]"#, r#"[{"labels": {"": "a"}}]"#] {
         assert!(from_json(bad).is_err(), "{bad}");
     }
 }

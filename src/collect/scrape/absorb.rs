@@ -14,7 +14,9 @@ use super::{
 use crate::collect::JobOptions;
 
 /// More samples of one target than a whole head takes series: the bound where no `sample_limit` is set.
-const SAMPLES_MAX: usize = 500_000;
+const SAMPLES_MAX: usize = 250_000;
+/// Room for what is recorded about the target, and a few series more than last time.
+const SPARE: usize = 32;
 
 /// What a scrape counted, also a failed one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -77,7 +79,7 @@ fn read(
     counts: &mut Counts,
 ) -> Result<Absorbed, Error> {
     let max = if job.sample_limit == 0 { SAMPLES_MAX } else { job.sample_limit };
-    let mut samples = Vec::with_capacity(cache.len().min(max));
+    let mut samples = Vec::with_capacity(cache.len().min(max) + SPARE);
     let mut pending = Pending::default();
     let mut round = cache.round();
     let mut parser = Parser::new(answer.body, answer.format);

@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use super::{Error, Plan};
 use crate::net::{BodyMax, Client, Error as NetError, Request, Response};
 
-/// The bound of an answer where no `body_size_limit` is set: ten times the largest exporters.
-const BODY_MAX: usize = 64 << 20;
+/// The bound of an answer where no `body_size_limit` is set: several times the largest exporters.
+const BODY_MAX: usize = 32 << 20;
 
 const TIMEOUT: HeaderName = HeaderName::from_static("x-prometheus-scrape-timeout-seconds");
 

@@ -29,6 +29,8 @@ use crate::{
 
 /// A larger body is parsed on the blocking pool, so that the sockets of others don't wait.
 const LARGE: usize = 256 * 1024;
+/// New series asked for under one lock.
+const AT_ONCE: usize = 1000;
 
 /// What every loop needs.
 #[derive(Clone)]
@@ -208,13 +210,12 @@ impl Running {
             return;
         }
         state.forget_removed(&around.store);
-        let mut done = self.commit(around, plan, outcome, &mut state);
+        let done = self.commit(around, plan, outcome, &mut state);
         if !done.report.gone.is_empty() {
             // The head made room in between: what it removed is asked for again, once.
             state.forget(&done.report.gone);
             let again = self.commit(around, plan, outcome, &mut state);
             state.forget(&again.report.gone);
-            done.report.appended += again.report.appended;
         }
         state.last = state.last.max(outcome.at);
         state.epoch = around.store.read(botwatch_core::tsdb::Head::epoch);
@@ -258,7 +259,8 @@ impl Running {
         };
         let answer = Answer { body, format, at: outcome.at, target: &plan.target.labels };
         let source = Sources::one(self.source);
-        let make = |labels: &[Labels]| store.series(labels.iter().map(|l| (l, &source)));
+        let ask = |labels: &[Labels]| store.series(labels.iter().map(|l| (l, &source)));
+        let make = |labels: &[Labels]| labels.chunks(AT_ONCE).flat_map(ask).collect();
         match absorb(&answer, &plan.job, &mut state.cache, make) {
             Ok(absorbed) => {
                 let counts = absorbed.counts;

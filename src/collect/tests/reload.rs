@@ -47,7 +47,7 @@ async fn a_changed_job_keeps_its_series_and_ends_those_it_renames() {
         ..relabel::Spec::default()
     };
     let rule = relabel::Rule::new(spec, relabel::NameValidation::default()).expect("a rule");
-    let interval = Duration::from_secs(7);
+    let interval = Duration::from_secs(25);
     let changed = JobOptions { metric_relabel: vec![rule], interval, metrics_path: "/other".into(), ..job };
     collector.reload(options(vec![changed]));
     let target = &collector.targets()[0];

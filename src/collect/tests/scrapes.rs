@@ -5,14 +5,14 @@ use std::{io::Write as _, sync::Arc};
 use botwatch_core::{
     exposition::Protocol,
     model::{Duration, Labels},
-    tsdb::Visibility,
+    tsdb::{self, Visibility},
 };
 use flate2::{Compression, write::GzEncoder};
 use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
 
-use super::world::{Answer, World, job_of, until};
+use super::world::{Answer, World, job_of, options, until};
 use crate::{
-    collect::{Health, JobOptions, Scheme, TargetGroup},
+    collect::{Health, JobOptions, Scheme, TargetGroup, scrape::schedule},
     net::{HttpOptions, SecretSource, TlsOptions},
 };
 
@@ -43,7 +43,7 @@ async fn the_first_scrape_comes_at_start_and_tells_all_about_its_target() {
         ("scrape_samples_scraped", 2.0),
         ("scrape_samples_post_metric_relabeling", 2.0),
         ("scrape_series_added", 2.0),
-        ("scrape_timeout_seconds", 3.0),
+        ("scrape_timeout_seconds", 20.0),
         ("scrape_sample_limit", 9.0),
         ("scrape_body_size_bytes", 15.0),
     ] {
@@ -52,7 +52,7 @@ async fn the_first_scrape_comes_at_start_and_tells_all_about_its_target() {
     let (url, headers) = bot.asked().remove(0);
     assert_eq!(url, "/metrics?q=1");
     assert_eq!(headers["accept-encoding"], "gzip");
-    assert_eq!(headers["x-prometheus-scrape-timeout-seconds"], "3");
+    assert_eq!(headers["x-prometheus-scrape-timeout-seconds"], "20");
     assert!(
         headers["accept"].to_str().expect("text").starts_with("application/openmetrics-text;version=1.0.0")
     );
@@ -81,6 +81,61 @@ async fn a_failure_blinds_and_ends_and_a_success_sees_again() {
     assert_eq!((world.value("a"), world.value("b"), world.value("up")), (Some(3.0), Some(4.0), Some(1.0)));
     assert_eq!((targets[0].health, world.visibility(&targets[0])), (Health::Up, Visibility::Seeing));
     assert!(world.own("botwatch_scrapes_failed_total") >= 1.0);
+}
+
+#[tokio::test]
+async fn later_scrapes_come_at_their_slots() {
+    let world = World::new();
+    let bot = world.bot("a 1\n").await;
+    let collector = world.start(vec![job_of("bot", &[&bot.address])]);
+    let target = world.tried(&collector).await.remove(0);
+    let offset = schedule::offset(&target.labels, &target.scrape_url, target.scrape_interval);
+    for (late, stamped) in [(2, 0), (0, 0), (3, 3)] {
+        let before = collector.targets()[0].last_scrape;
+        let slot = schedule::next_slot(world.clock.now(), offset, target.scrape_interval);
+        world.clock.set(slot + Duration::from_millis(late));
+        until(|| collector.targets()[0].last_scrape > before).await;
+        let expected = slot + Duration::from_millis(stamped);
+        assert_eq!(collector.targets()[0].last_scrape, Some(expected), "{late} ms late");
+    }
+    assert_eq!(bot.asked().len(), 4);
+}
+
+/// The head removes what is long unwritten; the first success after that has to bring everything back at once.
+#[tokio::test]
+async fn series_that_the_head_removed_come_back_with_the_first_success() {
+    let retention = Duration::from_secs(120);
+    let world = World::with(tsdb::Options { retention, ..tsdb::Options::default() });
+    let bot = world.bot("a 1\nb 2\n").await;
+    let collector = world.start(vec![job_of("bot", &[&bot.address])]);
+    world.tried(&collector).await;
+    bot.answer(Answer { status: 503, ..Answer::text("") });
+    for _ in 0..60 {
+        world.round(&collector).await;
+        if world.series("a").is_empty() && world.series("b").is_empty() {
+            break;
+        }
+    }
+    assert_eq!((world.series("a"), world.series("b")), (Vec::new(), Vec::new()), "removed");
+    bot.answer(Answer::text("a 3\nb 4\n"));
+    world.round(&collector).await;
+    assert_eq!((world.value("a"), world.value("b")), (Some(3.0), Some(4.0)));
+}
+
+#[tokio::test]
+async fn extra_metrics_end_when_they_are_switched_off() {
+    let world = World::new();
+    let bot = world.bot("a 1\n").await;
+    let job = job_of("bot", &[&bot.address]);
+    let collector = world.start(vec![JobOptions { extra_scrape_metrics: true, ..job.clone() }]);
+    world.tried(&collector).await;
+    assert_eq!(world.value("scrape_body_size_bytes"), Some(4.0));
+    collector.reload(options(vec![job]));
+    world.round(&collector).await;
+    assert!(world.ended("scrape_body_size_bytes") && world.ended("scrape_timeout_seconds"));
+    let ended = world.series("scrape_body_size_bytes")[0].1.len();
+    world.round(&collector).await;
+    assert_eq!(world.series("scrape_body_size_bytes")[0].1.len(), ended, "they end once");
 }
 
 fn gzip(body: &[u8]) -> Vec<u8> {

@@ -27,14 +27,14 @@ use crate::{
 };
 
 /// How long a test waits for something that has to happen.
-const PATIENCE: StdDuration = StdDuration::from_secs(20);
+const PATIENCE: StdDuration = StdDuration::from_secs(60);
 
-/// A job with Prometheus' defaults, every 5 s.
+/// A job with Prometheus' defaults, every 30 s. The timeout is in real time, and long.
 pub(in crate::collect) fn job(name: &str) -> JobOptions {
     JobOptions {
         name: name.into(),
-        interval: Duration::from_secs(5),
-        timeout: Duration::from_secs(3),
+        interval: Duration::from_secs(30),
+        timeout: Duration::from_secs(20),
         protocols: DEFAULT_PROTOCOLS.to_vec(),
         fallback_protocol: None,
         metrics_path: "/metrics".into(),
@@ -158,10 +158,14 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
+        Self::with(tsdb::Options::default())
+    }
+
+    pub(super) fn with(options: tsdb::Options) -> Self {
         Self {
             tasks: Tasks::new().0,
             clock: Clock::manual(Timestamp::from_secs(1_800_000_000)),
-            store: Store::new(tsdb::Options::default()),
+            store: Store::new(options),
             registry: prometheus::Registry::new(),
         }
     }
@@ -260,7 +264,7 @@ impl World {
         until(|| {
             let done = scraped();
             if !done {
-                self.clock.set(self.clock.now() + Duration::from_millis(500));
+                self.clock.set(self.clock.now() + Duration::from_secs(3));
             }
             done
         })
