@@ -1,13 +1,33 @@
 //! What everybody else holds of the dispatcher.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use botwatch_core::{
     alerting::{Event, Machine, Seq},
     model::Transition,
 };
+use tokio::sync::{mpsc, oneshot};
+
+/// Events that wait for the dispatcher. A full queue makes who feeds it wait (`tell`, `transitions`) or is refused
+/// (`submit`); nothing is dropped.
+const QUEUE_MAX: usize = 1024;
+
+pub(super) type Acknowledge = oneshot::Sender<Result<Seq, NotDurable>>;
+
+pub(super) enum Command {
+    Event { event: Event, acknowledge: Option<Acknowledge> },
+    Look(Box<dyn FnOnce(&Machine) + Send>),
+}
 
 /// A handle on the dispatcher; cheap to clone.
 #[derive(Clone)]
-pub struct Handle {}
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    durable: Arc<AtomicBool>,
+}
 
 /// The dispatcher has stopped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +38,7 @@ pub struct Gone;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotDurable {
     /// The disk refuses writes (DESIGN §2.10): answer 503.
-    #[error("the journal can't commit at present")]
+    #[error("the journal can't be written at present")]
     Disk,
     /// The queue is full, or the machine has no room: answer 503 with `Retry-After`.
     #[error("too much at once")]
@@ -29,14 +49,25 @@ pub enum NotDurable {
 }
 
 impl Handle {
+    pub(super) fn new() -> (Self, mpsc::Receiver<Command>, Arc<AtomicBool>) {
+        let (commands, queue) = mpsc::channel(QUEUE_MAX);
+        let durable = Arc::new(AtomicBool::new(true));
+        (Self { commands, durable: Arc::clone(&durable) }, queue, durable)
+    }
+
     /// Hands an event over and returns when what it changed is on disk: after that it may be acknowledged.
     /// `Event::Received` is refused as a whole when there isn't room for all its alerts.
     ///
     /// # Errors
     /// [`NotDurable`]; nothing may be acknowledged then.
     pub async fn submit(&self, event: Event) -> Result<Seq, NotDurable> {
-        let _ = event;
-        unimplemented!()
+        let (acknowledge, answer) = oneshot::channel();
+        let command = Command::Event { event, acknowledge: Some(acknowledge) };
+        self.commands.try_send(command).map_err(|e| match e {
+            mpsc::error::TrySendError::Full(_) => NotDurable::Busy,
+            mpsc::error::TrySendError::Closed(_) => NotDurable::Gone,
+        })?;
+        answer.await.unwrap_or(Err(NotDurable::Gone))
     }
 
     /// Hands an event over without waiting for the disk; waits while the queue is full.
@@ -44,17 +75,23 @@ impl Handle {
     /// # Errors
     /// When the dispatcher has stopped.
     pub async fn tell(&self, event: Event) -> Result<(), Gone> {
-        let _ = event;
-        unimplemented!()
+        self.commands.send(Command::Event { event, acknowledge: None }).await.map_err(|_| Gone)
     }
 
     /// As [`Self::tell`] for threads that are not async.
     ///
     /// # Errors
     /// When the dispatcher has stopped.
+    pub fn tell_blocking(&self, event: Event) -> Result<(), Gone> {
+        self.commands.blocking_send(Command::Event { event, acknowledge: None }).map_err(|_| Gone)
+    }
+
+    /// Hands over what changed in our own rules, from a thread that is not async.
+    ///
+    /// # Errors
+    /// When the dispatcher has stopped.
     pub fn transitions(&self, changes: Vec<Transition>) -> Result<(), Gone> {
-        let _ = changes;
-        unimplemented!()
+        self.tell_blocking(Event::Transitions(changes))
     }
 
     /// Looks at the machine between two events. The closure runs on the dispatcher's thread: copy out what is
@@ -66,12 +103,22 @@ impl Handle {
         &self,
         look: impl FnOnce(&Machine) -> T + Send + 'static,
     ) -> Result<T, Gone> {
-        let _ = look;
-        unimplemented!()
+        let (done, answer) = oneshot::channel();
+        let look = Command::Look(Box::new(move |machine| {
+            // Who asked may have gone away.
+            let _ = done.send(look(machine));
+        }));
+        self.commands.send(look).await.map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
     }
 
     /// Whether the journal commits at present.
     pub fn is_durable(&self) -> bool {
-        unimplemented!()
+        self.durable.load(Ordering::Relaxed)
+    }
+
+    /// Events that wait.
+    pub fn queued(&self) -> usize {
+        self.commands.max_capacity() - self.commands.capacity()
     }
 }

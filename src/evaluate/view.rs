@@ -23,6 +23,10 @@ pub struct GroupView {
     pub iterations: u64,
     /// Slots missed since the start.
     pub missed: u64,
+    /// Rules evaluated since the start.
+    pub evaluations: u64,
+    /// Of them, with an error.
+    pub failures: u64,
     /// In file order.
     pub rules: Vec<RuleView>,
 }
@@ -107,4 +111,17 @@ pub struct ActiveAlertView {
     pub keep_firing_since: Option<Timestamp>,
     /// Blind since then.
     pub frozen_since: Option<Timestamp>,
+}
+
+/// The course of the value that an alert's rule compares.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CourseView {
+    /// Time and value, in time order.
+    pub points: Vec<(Timestamp, f64)>,
+    /// What it is compared with, where that is one number.
+    pub threshold: Option<f64>,
+    /// The comparison.
+    pub comparison: &'static str,
+    /// The expression that gives the value, printed.
+    pub expr: Arc<str>,
 }

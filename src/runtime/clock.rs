@@ -105,11 +105,38 @@ impl Clock {
         self.sleep_until(self.now() + d).await;
     }
 
+    /// Measures how long something takes, finer than [`Clock::now`].
+    #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+    pub fn stopwatch(&self) -> Stopwatch {
+        match &self.0 {
+            Kind::System(_) => Stopwatch::Since(Instant::now()),
+            Kind::Manual(now) => Stopwatch::Manual(now.subscribe(), *now.borrow()),
+        }
+    }
+
     /// Tells of jumps of the wall clock; the newest is kept.
     pub fn jumps(&self) -> watch::Receiver<Option<Jump>> {
         match &self.0 {
             Kind::System(system) => system.jumps.subscribe(),
             Kind::Manual(_) => watch::channel(None).1,
+        }
+    }
+}
+
+/// A running measurement.
+pub enum Stopwatch {
+    /// Of the system's clock.
+    Since(Instant),
+    /// Of a manual clock.
+    Manual(watch::Receiver<Timestamp>, Timestamp),
+}
+
+impl Stopwatch {
+    /// Seconds since it was started.
+    pub fn seconds(&self) -> f64 {
+        match self {
+            Self::Since(start) => start.elapsed().as_secs_f64(),
+            Self::Manual(now, start) => now.borrow().since(*start).as_secs_f64(),
         }
     }
 }

@@ -9,7 +9,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 
-pub use clock::{Clock, Jump};
+pub use clock::{Clock, Jump, Stopwatch};
 pub use signals::{Signal, Signals};
 pub use tasks::{Ended, Tasks};
 /// How a task learns that it should stop: finish what it holds, take nothing new.

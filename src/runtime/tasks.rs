@@ -86,6 +86,14 @@ impl Tasks {
         Ok(())
     }
 
+    /// Waits for a future from a thread that [`Tasks::spawn_thread`] started.
+    ///
+    /// # Panics
+    /// From within the runtime.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.handle.block_on(future)
+    }
+
     /// Runs a short blocking call (a file, a resolver) on the runtime's blocking pool.
     pub async fn blocking<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         self.handle.spawn_blocking(call).await.ok()

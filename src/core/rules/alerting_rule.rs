@@ -82,6 +82,8 @@ pub struct RuleView<'a> {
     pub keep_since: Option<Timestamp>,
     /// Blind since then.
     pub frozen_since: Option<Timestamp>,
+    /// What the last true evaluation was made from.
+    pub sources: &'a Sources,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -189,6 +191,7 @@ impl AlertingRule {
             fired_at: a.fired_at,
             keep_since: a.keep_since,
             frozen_since: a.frozen.map(|f| f.since),
+            sources: &a.sources,
         })
     }
 

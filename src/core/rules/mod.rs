@@ -9,6 +9,7 @@
 //! can't be seen ([`Sight`]) a missing result freezes it (DESIGN §2.3). Nothing here reads a clock or a file.
 
 mod alerting_rule;
+mod blindness;
 mod file;
 mod group;
 mod reach;
@@ -18,6 +19,7 @@ mod schedule;
 mod tests;
 
 pub use alerting_rule::{AlertingRule, AlertingSpec, NoData, Refreshed, RuleView};
+pub use blindness::{BlindSource, Blindness, SOURCE_BLIND};
 pub use file::{AlertSpec, GroupSpec, RuleSpec, duplicates, parse_file};
 pub use group::{Group, Rule, Shared};
 pub use reach::{Reaches, reach};

@@ -17,6 +17,11 @@ impl Schedule {
         Self { interval, offset: (hash % interval as u64) as i64 }
     }
 
+    /// Slots at whole multiples of the interval, the same for all groups that have it.
+    pub fn aligned(interval: Duration) -> Self {
+        Self { interval: interval.as_millis().max(1), offset: 0 }
+    }
+
     /// The last slot at or before `now`.
     pub fn slot(&self, now: Timestamp) -> Timestamp {
         Timestamp((now.0 - self.offset).div_euclid(self.interval) * self.interval + self.offset)

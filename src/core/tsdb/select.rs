@@ -130,6 +130,17 @@ impl Head {
         selection.chunks[start..].reverse();
     }
 
+    /// What the series that satisfy the matchers are made from.
+    pub fn sources_of(&self, matchers: &[Matcher]) -> crate::model::Sources {
+        let mut all = crate::model::Sources::NONE;
+        for &id in &*self.resolve(matchers) {
+            if let Some(series) = self.table.get(SeriesId(id)) {
+                all.merge(&series.sources);
+            }
+        }
+        all
+    }
+
     /// Names of labels in use, in order; of the series that satisfy the matchers when there are any.
     pub fn label_names(&self, matchers: &[Matcher]) -> Vec<String> {
         if matchers.is_empty() {

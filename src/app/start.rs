@@ -1,0 +1,331 @@
+//! Building and running it all: the map of how the modules hang together.
+
+use std::{path::PathBuf, sync::Arc, time::Duration as StdDuration};
+
+use botwatch_core::{
+    diag::{Diagnostic, has_errors},
+    model::Duration,
+};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio::sync::mpsc;
+
+use super::{
+    options,
+    ports::{Courses, Reports, Targets},
+    reload::{Observers, Reloads, State},
+    watch::Watch,
+};
+use crate::{
+    api, collect,
+    config::{self, Configuration, Env, Flags},
+    dispatch, evaluate, notify, platform,
+    runtime::{Clock, Ended, Signal, Signals, Tasks},
+    samples::Store,
+    store::{DirectoryLock, Journal, Retention},
+    telemetry,
+};
+
+/// How long everything may take to finish what it holds.
+const STOP_WITHIN: StdDuration = StdDuration::from_secs(15);
+/// History beyond need is kept so long, or up to so many bytes (DESIGN §4 "Store").
+const KEPT: Retention = Retention { age: Duration::from_secs(30 * 86_400), bytes_max: 256 << 20 };
+/// Rule groups at once: more threads than cores would only take turns.
+const EVALUATE_THREADS_MAX: usize = 4;
+/// The process' memory is looked at again after the start has settled.
+const SETTLED: Duration = Duration::from_secs(20);
+
+/// What to run.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Configuration files; none: the environment alone.
+    pub files: Vec<PathBuf>,
+    /// The environment.
+    pub env: Env,
+    /// Flags.
+    pub flags: Flags,
+}
+
+/// Why it doesn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration is wrong; the diagnostics say how.
+    #[error("the configuration has errors")]
+    Configuration(Vec<Diagnostic>),
+    /// The data directory.
+    #[error("can't use the data directory `{path}`")]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: crate::store::Error,
+    },
+    /// The journal.
+    #[error("can't take up the journal in `{path}`")]
+    Journal {
+        /// The data directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: dispatch::Error,
+    },
+    /// A receiver.
+    #[error("can't set up the receivers")]
+    Notify(#[from] notify::Error),
+    /// The listening socket.
+    #[error("can't serve")]
+    Serve(#[from] api::Error),
+    /// The system refuses a thread or a signal handler.
+    #[error("the system refuses")]
+    System(#[from] std::io::Error),
+    /// It was stopped while it started.
+    #[error("stopped while starting")]
+    Stopped(#[from] dispatch::Gone),
+}
+
+/// A part ended by a panic: a bug. Whoever supervises the process should start it anew; the journal has everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fatal {
+    /// The part.
+    pub part: &'static str,
+    /// The panic's message.
+    pub message: String,
+}
+
+/// Everything, running.
+pub struct Running {
+    /// Where it listens.
+    pub address: std::net::SocketAddr,
+    /// Samples.
+    pub store: Store,
+    /// The alerting machine.
+    pub dispatch: dispatch::Handle,
+    /// The rules.
+    pub rules: evaluate::Handle,
+    /// What was found on the way that isn't an error.
+    pub warnings: Vec<Diagnostic>,
+    reloads: Arc<Reloads>,
+    tasks: Tasks,
+    ended: mpsc::Receiver<Ended>,
+    _lock: DirectoryLock,
+}
+
+/// Starts everything, in the order in which it depends on each other.
+///
+/// # Errors
+/// [`Error`]. Nothing is left running then that would outlive the runtime.
+pub async fn start(settings: Settings, clock: Clock, logs: Option<telemetry::Logs>) -> Result<Running, Error> {
+    let (tasks, ended) = Tasks::new();
+    let (configuration, warnings, watched) = load(&settings, &tasks).await?;
+    let metrics = telemetry::Metrics::new(&clock, telemetry::Build::default());
+    let registry = metrics.registry();
+
+    // What the last process left, before anything new.
+    let path = configuration.storage_path.clone();
+    let in_use = |source| Error::Directory { path: path.clone(), source };
+    let lock = DirectoryLock::take(&path).map_err(in_use)?;
+    let alerting = Arc::new(configuration.alerting.clone());
+    let (dir, wanted) = (path.clone(), Arc::clone(&alerting));
+    let restored = tasks.blocking(move || dispatch::restore(&dir, wanted)).await.ok_or(dispatch::Gone)?;
+    let restored = restored.map_err(|source| Error::Journal { path: path.clone(), source })?;
+    for finding in &restored.findings {
+        tracing::warn!("{}", finding.message);
+    }
+
+    // Who tells, then who decides, then who is told of: each needs the one before.
+    let (reports, courses) = (Arc::new(Reports::default()), Arc::new(Courses::default()));
+    let notifier = notify::Notifier::new(
+        tasks.clone(),
+        clock.clone(),
+        configuration.notify.clone(),
+        Arc::clone(&reports) as Arc<dyn notify::Report>,
+        Arc::clone(&courses) as Arc<dyn notify::Courses>,
+        registry,
+    )?;
+    let seq = restored.machine.seq();
+    let journal = Journal::start(&tasks, Box::new(restored.backend), seq, FIRST_EPOCH, KEPT)?;
+    let parts = dispatch::Parts {
+        machine: restored.machine,
+        journal,
+        courier: Arc::new(notifier.clone()),
+        clock: clock.clone(),
+    };
+    let dispatch = dispatch::start(&tasks, parts, registry)?;
+    // Nobody else sets it. What the last process left under way may be answered before: it waits for this.
+    let _ = reports.0.set(dispatch.clone());
+
+    let store = Store::new(samples(&configuration));
+    let observers = Observers::start(&tasks, &clock, &store, &configuration.collect);
+    let collector = collect::Collector::start(&tasks, &clock, &store, configuration.collect.clone(), registry);
+    let parts = evaluate::Parts {
+        tasks: tasks.clone(),
+        clock: clock.clone(),
+        store: store.clone(),
+        dispatch: dispatch.clone(),
+        threads_max: threads(),
+    };
+    let strict = settings.flags.strict_prometheus;
+    let rules = evaluate::start(parts, options::evaluate(&configuration, strict), registry).await?;
+    // Nobody else sets it.
+    let _ = courses.0.set(rules.clone());
+
+    let api_options = options::api(&configuration);
+    let external_host = api_options.external_url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
+    let targets = Targets { collector: collector.clone(), external_host: external_host.into() };
+    let reloads = Arc::new(Reloads::new(
+        State::new(&configuration, clock.now()),
+        settings,
+        crate::app::reload::Parts {
+            tasks: tasks.clone(),
+            clock: clock.clone(),
+            store: store.clone(),
+            notifier,
+            dispatch: dispatch.clone(),
+            collector,
+            rules: rules.clone(),
+            logs,
+        },
+        observers,
+        registry,
+    ));
+    let parts = api::Parts {
+        store: store.clone(),
+        dispatch: dispatch.clone(),
+        rules: rules.clone(),
+        targets: Arc::new(targets),
+        reloader: Arc::clone(&reloads) as Arc<dyn api::Reloader>,
+        metrics: metrics.clone(),
+        status: Arc::clone(&reloads) as Arc<dyn api::Status>,
+    };
+    let bound = api::Server::start(&tasks, &clock, api_options, parts).await?;
+    watch(&tasks, &clock, &reloads, watched);
+    settle(&tasks, &clock);
+    Ok(Running {
+        address: bound.address,
+        store,
+        dispatch,
+        rules,
+        warnings,
+        reloads,
+        tasks,
+        ended,
+        _lock: lock,
+    })
+}
+
+/// The only instance writes under the first epoch.
+const FIRST_EPOCH: u64 = 1;
+
+/// Reads the configuration, off the runtime's own threads.
+pub(super) async fn load(
+    settings: &Settings,
+    tasks: &Tasks,
+) -> Result<(Configuration, Vec<Diagnostic>, Vec<PathBuf>), Error> {
+    let settings = settings.clone();
+    let load = move || config::load(&settings.files, &settings.env, &settings.flags);
+    let loaded = tasks.blocking(load).await.ok_or(dispatch::Gone)?;
+    match loaded.configuration {
+        Some(configuration) if !has_errors(&loaded.diagnostics) => {
+            Ok((configuration, loaded.diagnostics, loaded.watched))
+        }
+        _ => Err(Error::Configuration(loaded.diagnostics)),
+    }
+}
+
+fn samples(configuration: &Configuration) -> botwatch_core::tsdb::Options {
+    let mut seed = [0; 8];
+    // Without a random number the hash is only easier to guess.
+    let _ = SystemRandom::new().fill(&mut seed);
+    botwatch_core::tsdb::Options { hash_seed: u64::from_le_bytes(seed), ..configuration.samples.clone() }
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(EVALUATE_THREADS_MAX)
+}
+
+/// Reloads when a file changes.
+fn watch(tasks: &Tasks, clock: &Clock, reloads: &Arc<Reloads>, paths: Vec<PathBuf>) {
+    let (reloads, clock, within, stop) = (Arc::clone(reloads), clock.clone(), tasks.clone(), tasks.stop_token());
+    tasks.spawn("watch", async move {
+        let mut watch = Watch::new(paths);
+        let mut reloaded = reloads.watched();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                changed = reloaded.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    // However the reload came about: what it read is what is compared with from here on.
+                    watch.set(reloaded.borrow_and_update().clone());
+                    continue;
+                }
+                () = watch.stirred() => {}
+                () = clock.sleep(super::watch::LOOK_EVERY) => {}
+            }
+            if watch.has_changed(&within).await {
+                // Problems are logged there; what runs goes on.
+                let _ = reloads.reload("a file changed").await;
+            }
+        }
+    });
+}
+
+/// What only the start needed goes back to the system once it is over.
+fn settle(tasks: &Tasks, clock: &Clock) {
+    let (clock, stop) = (clock.clone(), tasks.stop_token());
+    tasks.spawn("settle", async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = clock.sleep(SETTLED) => platform::drop_text(),
+        }
+    });
+}
+
+/// Parts whose end by a panic concerns one request only; they are logged and counted.
+const EXPENDABLE: [&str; 3] = ["notify", "http connection", "reload by request"];
+
+impl Running {
+    /// Runs until a signal asks for the end. SIGHUP reloads.
+    ///
+    /// # Errors
+    /// [`Fatal`] when a part ended by a panic.
+    pub async fn until_stopped(&mut self, signals: &mut Signals) -> Result<(), Fatal> {
+        loop {
+            tokio::select! {
+                signal = signals.next() => match signal {
+                    Signal::Stop => return Ok(()),
+                    Signal::Reload => {
+                        // Problems are logged there; what runs goes on.
+                        let _ = self.reloads.reload("SIGHUP").await;
+                    }
+                },
+                Some(Ended { name, message }) = self.ended.recv() => {
+                    tracing::error!(part = name, message, "a part of botwatch ended by a bug");
+                    if !EXPENDABLE.contains(&name) {
+                        return Err(Fatal { part: name, message });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Finishes what is held, and ends. True if everything ended by itself.
+    pub async fn stop(self) -> bool {
+        let Self { tasks, reloads, dispatch, rules, store, .. } = self;
+        drop((reloads, dispatch, rules, store));
+        tasks.stop(STOP_WITHIN).await
+    }
+
+    /// What a person should know: what is watched, what can't be, what is off.
+    pub fn notices(&self) -> Vec<api::Notice> {
+        api::Status::view(&*self.reloads).notices
+    }
+}
+
+/// The log level that the environment asks for.
+pub(super) fn log_level(configuration: &Configuration) -> (telemetry::Level, String) {
+    let switches = &configuration.switches;
+    let level = switches.log_level.as_ref().and_then(|l| l.value.parse().ok()).unwrap_or_default();
+    (level, switches.debug.as_ref().map_or_else(String::new, |d| d.value.to_string()))
+}
