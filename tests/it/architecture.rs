@@ -36,6 +36,8 @@ const ROOT: &[&[&str]] = &[
 /// Traits that somebody else implements: `module::Trait`, with who.
 const PORTS: &[&str] = &[
     "api::Reloader",     // app
+    "api::Status",       // app
+    "api::Targets",      // collect, through app
     "dispatch::Courier", // notify::Notifier
     "notify::Courses",   // evaluate, through app
     "notify::Report",    // dispatch::Handle, through app

@@ -1,0 +1,197 @@
+//! Sockets: accepting, limits, the way through a request, and the stop.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{Router, body::Body, response::Response};
+use http::{HeaderValue, Request, header};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tower::ServiceExt as _;
+
+use super::{
+    Options, Parts, access, body,
+    failure::{Failure, Shape},
+    router,
+    site::Site,
+    stream::Steady,
+};
+use crate::runtime::{Clock, Tasks};
+
+/// Wait after an accept that failed for want of file descriptors or memory.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// The head of a request at most; the rest of hyper's buffer is for its body.
+const HEAD_MAX: usize = 64 << 10;
+
+/// Why nothing is served.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address can't be listened on.
+    #[error("can't listen on `{address}`")]
+    Listen {
+        /// As configured.
+        address: Arc<str>,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A metric of this module is registered already.
+    #[error("metrics of the server")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// A server that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// The server.
+pub struct Server;
+
+impl Server {
+    /// Listens and serves until `tasks` stop: then no connection is taken any more, answers under way are finished
+    /// within [`Options::drain`].
+    ///
+    /// # Errors
+    /// When the address can't be listened on, or a server was started with the same metrics before.
+    pub async fn start(tasks: &Tasks, clock: Clock, options: Options, parts: Parts) -> Result<Bound, Error> {
+        let site = Site::new(tasks.clone(), clock, options, parts)?;
+        Self::serve(Arc::new(site)).await
+    }
+
+    pub(super) async fn serve(site: Arc<Site>) -> Result<Bound, Error> {
+        let failed = |source| Error::Listen { address: Arc::clone(&site.options.listen), source };
+        let listener = listen(&site.options.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let tasks = site.tasks.clone();
+        tasks.spawn("http", accept(listener, site));
+        Ok(Bound { address })
+    }
+}
+
+/// An empty host is every address, IPv6 and IPv4 where the system has both.
+async fn listen(address: &str) -> io::Result<TcpListener> {
+    match address.strip_prefix(':') {
+        None => TcpListener::bind(address).await,
+        Some(port) => match TcpListener::bind(format!("[::]:{port}")).await {
+            Ok(listener) => Ok(listener),
+            Err(_) => TcpListener::bind(format!("0.0.0.0:{port}")).await,
+        },
+    }
+}
+
+async fn accept(listener: TcpListener, site: Arc<Site>) {
+    let stop = site.tasks.stop_token();
+    let places = Arc::new(Semaphore::new(site.options.connections_max));
+    let router = router::router(Arc::clone(&site));
+    loop {
+        // Who finds no place waits in the system's queue.
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await.ok()?;
+            Some((place, listener.accept().await))
+        };
+        let next = tokio::select! {
+            () = stop.cancelled() => return,
+            next = next => next,
+        };
+        match next {
+            None => return,
+            Some((place, Ok((stream, peer)))) => {
+                let (site, router) = (Arc::clone(&site), router.clone());
+                let tasks = site.tasks.clone();
+                tasks.spawn("http connection", async move {
+                    site.counts.connections.inc();
+                    connection(stream, peer.ip(), &site, router).await;
+                    site.counts.connections.dec();
+                    drop(place);
+                });
+            }
+            // The peer has gone already, or we are short of something: both pass.
+            Some((_, Err(_))) => tokio::time::sleep(ACCEPT_AGAIN).await,
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, peer: IpAddr, site: &Arc<Site>, router: Router) {
+    // Small answers must not wait for more to be written; failing to say so only costs time.
+    let _ = stream.set_nodelay(true);
+    let io = TokioIo::new(Steady::new(stream, site.options.stall_timeout));
+    let service = service_fn(|request| answer(peer, Arc::clone(site), router.clone(), request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(site.options.head_timeout)
+        .max_buf_size(HEAD_MAX)
+        .serve_connection(io, service);
+    let mut connection = pin!(connection);
+    let stop = site.tasks.stop_token();
+    tokio::select! {
+        // What breaks a connection is the client's business.
+        _ = connection.as_mut() => return,
+        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = tokio::time::timeout(site.options.drain, connection).await;
+}
+
+async fn answer(
+    peer: IpAddr,
+    site: Arc<Site>,
+    router: Router,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let path = request.uri().path().to_owned();
+    let packed = body::takes_gzip(request.headers());
+    let response = match allowed(peer, &request, &site) {
+        Ok(()) => match router.oneshot(request.map(Body::new)).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        },
+        Err(failure) => axum::response::IntoResponse::into_response(failure),
+    };
+    let mut response = finish(response, &path);
+    let handler = if router::PATHS.contains(&path.as_str()) { path.as_str() } else { "other" };
+    site.counts.requests.with_label_values(&[handler, response.status().as_str()]).inc();
+    if packed {
+        response = body::gzip(response).await;
+    }
+    Ok(response)
+}
+
+fn allowed(peer: IpAddr, request: &Request<Incoming>, site: &Site) -> Result<(), Failure> {
+    let headers = request.headers();
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = match (request.uri().authority(), hosts.next(), hosts.next()) {
+        // Two are one too many: who stands in between may have looked at the other.
+        (_, _, Some(_)) => None,
+        (Some(authority), ..) => Some(authority.as_str()),
+        (None, host, None) => host.and_then(|h| h.to_str().ok()),
+    };
+    let origin = headers.get(header::ORIGIN).map(|o| o.to_str().unwrap_or_default());
+    let asked = access::Asked { peer, path: request.uri().path(), host, origin };
+    access::check(asked, site.options.external_url.as_ref()).map_err(|refused| {
+        site.counts.refused.with_label_values(&[refused.reason()]).inc();
+        refused.failure()
+    })
+}
+
+/// Writes a failure in the shape of its path, and adds what every answer says.
+fn finish(mut response: Response, path: &str) -> Response {
+    if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+        response = failure.write(Shape::of(path), response);
+    }
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

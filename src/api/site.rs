@@ -1,0 +1,186 @@
+//! What handlers share.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use botwatch_core::{
+    alerting::{Event, Machine},
+    model::Alert,
+};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use tokio::sync::{Semaphore, oneshot};
+
+use super::{Options, Reloader, Status, Targets};
+use crate::{
+    dispatch::{self, Gone, NotDurable},
+    evaluate::{self, GroupView},
+    runtime::{Clock, Tasks},
+    samples::Store,
+    telemetry::Metrics,
+};
+
+/// Bodies read at a time.
+const BODIES_MAX: usize = 8;
+
+/// What the server is given.
+pub struct Parts {
+    /// Samples.
+    pub store: Store,
+    /// The alerting machine's owner.
+    pub dispatch: dispatch::Handle,
+    /// The rules.
+    pub rules: evaluate::Handle,
+    /// What is scraped.
+    pub targets: Arc<dyn Targets>,
+    /// Reloads.
+    pub reloader: Arc<dyn Reloader>,
+    /// Botwatch's own metrics.
+    pub metrics: Metrics,
+    /// How botwatch itself stands.
+    pub status: Arc<dyn Status>,
+}
+
+pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(super) type Look = Box<dyn FnOnce(&Machine) + Send>;
+
+/// The dispatcher as handlers need it, so that tests can drive a machine without one.
+pub(super) trait Machinery: Send + Sync + 'static {
+    fn receive(&self, alerts: Vec<Alert>) -> Boxed<'_, Result<(), NotDurable>>;
+    fn look(&self, look: Look) -> Boxed<'_, Result<(), Gone>>;
+    fn is_durable(&self) -> bool;
+}
+
+impl Machinery for dispatch::Handle {
+    fn receive(&self, alerts: Vec<Alert>) -> Boxed<'_, Result<(), NotDurable>> {
+        Box::pin(async move { self.submit(Event::Received(alerts)).await.map(|_| ()) })
+    }
+
+    fn look(&self, look: Look) -> Boxed<'_, Result<(), Gone>> {
+        Box::pin(self.read(look))
+    }
+
+    fn is_durable(&self) -> bool {
+        dispatch::Handle::is_durable(self)
+    }
+}
+
+/// The evaluator as handlers need it.
+pub(super) trait Rules: Send + Sync + 'static {
+    fn groups(&self) -> Vec<GroupView>;
+}
+
+impl Rules for evaluate::Handle {
+    fn groups(&self) -> Vec<GroupView> {
+        evaluate::Handle::groups(self)
+    }
+}
+
+/// What handlers share.
+pub(super) struct Site {
+    pub clock: Clock,
+    pub tasks: Tasks,
+    pub options: Options,
+    pub store: Store,
+    pub machine: Arc<dyn Machinery>,
+    pub rules: Arc<dyn Rules>,
+    pub targets: Arc<dyn Targets>,
+    pub reloader: Arc<dyn Reloader>,
+    pub status: Arc<dyn Status>,
+    pub metrics: Metrics,
+    pub counts: Counts,
+    /// Places for bodies being read.
+    pub bodies: Semaphore,
+    /// One reload at a time.
+    pub reloading: Arc<Semaphore>,
+}
+
+impl Site {
+    pub(super) fn new(
+        tasks: Tasks,
+        clock: Clock,
+        options: Options,
+        parts: Parts,
+    ) -> Result<Self, prometheus::Error> {
+        let Parts { store, dispatch, rules, targets, reloader, metrics, status } = parts;
+        Ok(Self {
+            counts: Counts::register(metrics.registry())?,
+            clock,
+            tasks,
+            options,
+            store,
+            machine: Arc::new(dispatch),
+            rules: Arc::new(rules),
+            targets,
+            reloader,
+            status,
+            metrics,
+            bodies: Self::places(),
+            reloading: Arc::new(Semaphore::new(1)),
+        })
+    }
+
+    pub(super) fn places() -> Semaphore {
+        Semaphore::new(BODIES_MAX)
+    }
+
+    /// What a look at the machine gives.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Machine) -> T + Send + 'static,
+    ) -> Result<T, Gone> {
+        let (sender, receiver) = oneshot::channel();
+        let look = Box::new(move |machine: &Machine| {
+            // Nobody waits any more when the client has gone.
+            let _ = sender.send(look(machine));
+        });
+        self.machine.look(look).await?;
+        receiver.await.map_err(|_| Gone)
+    }
+}
+
+/// What this module counts.
+pub(super) struct Counts {
+    pub requests: IntCounterVec,
+    pub refused: IntCounterVec,
+    pub connections: IntGauge,
+    pub alerts_received: IntCounterVec,
+    pub alerts_invalid: IntCounter,
+}
+
+impl Counts {
+    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counts = Self {
+            requests: IntCounterVec::new(
+                Opts::new("prometheus_http_requests_total", "HTTP requests, by path and status."),
+                &["handler", "code"],
+            )?,
+            refused: IntCounterVec::new(
+                Opts::new(
+                    "botwatch_api_refused_total",
+                    "Requests refused, by what was wrong about the caller.",
+                ),
+                &["reason"],
+            )?,
+            connections: IntGauge::new("botwatch_api_connections", "Connections open.")?,
+            alerts_received: IntCounterVec::new(
+                Opts::new("alertmanager_alerts_received_total", "Alerts received from outside."),
+                &["status", "version"],
+            )?,
+            alerts_invalid: IntCounter::with_opts(
+                Opts::new("alertmanager_alerts_invalid_total", "Alerts from outside that were invalid.")
+                    .const_label("version", "v2"),
+            )?,
+        };
+        for status in ["firing", "resolved"] {
+            counts.alerts_received.with_label_values(&[status, "v2"]);
+        }
+        for reason in ["peer", "host", "origin"] {
+            counts.refused.with_label_values(&[reason]);
+        }
+        registry.register(Box::new(counts.requests.clone()))?;
+        registry.register(Box::new(counts.refused.clone()))?;
+        registry.register(Box::new(counts.connections.clone()))?;
+        registry.register(Box::new(counts.alerts_received.clone()))?;
+        registry.register(Box::new(counts.alerts_invalid.clone()))?;
+        Ok(counts)
+    }
+}
