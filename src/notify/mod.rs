@@ -7,7 +7,21 @@
 //!
 //! It must not decide whether or when to tell somebody, and must not know `api`, `config`, `collect` or `evaluate`.
 
+pub mod email;
+mod failure;
+mod job;
+mod json;
+mod log;
+mod message;
+mod metrics;
+mod notifier;
 mod options;
+mod severity;
+mod slack;
+#[cfg(test)]
+mod tests;
+mod webhook;
+mod worker;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -16,6 +30,7 @@ use botwatch_core::{
     model::{Duration, Timestamp},
 };
 
+pub use notifier::{Error, Notifier};
 pub use options::{
     COURSE_BACK, EmailAuth, EmailOptions, EmailTls, Integration, Options, SlackAction, SlackAddress,
     SlackConfirm, SlackField, SlackOptions, UrlSource, WebhookOptions,
