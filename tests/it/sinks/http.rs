@@ -16,37 +16,37 @@ const LINE_MAX: u64 = 64 * 1024;
 
 /// A request as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub(crate) struct Request {
     /// `POST`, …
-    pub method: String,
+    pub(crate) method: String,
     /// Path with query.
-    pub path: String,
+    pub(crate) path: String,
     /// Headers in order, names in lower case.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// Body.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
     /// The first header of a name, given in lower case.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
     /// The body as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The body as JSON; fails the test when it is none.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("no JSON ({e}): {}", self.text()))
     }
 }
 
 /// What a sink does with a request.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Answers.
     Reply {
         /// HTTP status.
@@ -64,17 +64,17 @@ pub enum Answer {
 
 impl Answer {
     /// An answer without headers.
-    pub fn new(status: u16, body: &str) -> Self {
+    pub(crate) fn new(status: u16, body: &str) -> Self {
         Self::Reply { status, headers: Vec::new(), body: body.to_owned() }
     }
 
     /// 200 and a JSON body.
-    pub fn json(body: &serde_json::Value) -> Self {
+    pub(crate) fn json(body: &serde_json::Value) -> Self {
         Self::new(200, &body.to_string()).with("Content-Type", "application/json")
     }
 
     /// With one more header.
-    pub fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         if let Self::Reply { headers, .. } = &mut self {
             headers.push((name.to_owned(), value.to_owned()));
         }
@@ -85,7 +85,7 @@ impl Answer {
 type Script = Box<dyn FnMut(&Request) -> Answer + Send>;
 
 /// The server. Stops, and closes its connections, when dropped.
-pub struct HttpSink {
+pub(crate) struct HttpSink {
     address: SocketAddr,
     shared: Arc<Shared>,
     accepting: Option<JoinHandle<()>>,
@@ -107,17 +107,20 @@ struct State {
 
 impl HttpSink {
     /// Answers every request as `script` says, in the order in which they come.
-    pub fn start(script: impl FnMut(&Request) -> Answer + Send + 'static) -> Self {
+    pub(crate) fn start(script: impl FnMut(&Request) -> Answer + Send + 'static) -> Self {
         Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), script)
     }
 
     /// Answers every request with 200.
-    pub fn accepting() -> Self {
+    pub(crate) fn accepting() -> Self {
         Self::start(|_| Answer::new(200, ""))
     }
 
     /// At a given address: where an earlier sink was, to come back after an outage.
-    pub fn start_at(address: SocketAddr, script: impl FnMut(&Request) -> Answer + Send + 'static) -> Self {
+    pub(crate) fn start_at(
+        address: SocketAddr,
+        script: impl FnMut(&Request) -> Answer + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(address).expect("a port");
         let address = listener.local_addr().expect("an address");
         let state = State {
@@ -134,31 +137,41 @@ impl HttpSink {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Its URL with a path, which begins with a slash.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// Answers the next requests so, one each, before the script is asked again.
-    pub fn next(&self, answers: impl IntoIterator<Item = Answer>) {
+    pub(crate) fn next(&self, answers: impl IntoIterator<Item = Answer>) {
         self.shared.lock().next.extend(answers);
     }
 
+    /// How many connections were made.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.lock().connections.len()
+    }
+
     /// What came so far.
-    pub fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.shared.lock().requests.clone()
     }
 
     /// Waits until `count` requests have come; fails the test when that takes longer than `within`.
-    pub fn wait_for(&self, count: usize, within: Duration) -> Vec<Request> {
+    pub(crate) fn wait_for(&self, count: usize, within: Duration) -> Vec<Request> {
         let state = self.shared.lock();
         let waited = self.shared.changed.wait_timeout_while(state, within, |s| s.requests.len() < count);
         let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        assert!(!timeout.timed_out(), "{} of {count} requests came: {:?}", state.requests.len(), state.requests);
+        assert!(
+            !timeout.timed_out(),
+            "{} of {count} requests came: {:?}",
+            state.requests.len(),
+            state.requests
+        );
         state.requests.clone()
     }
 }
@@ -218,7 +231,8 @@ impl Shared {
             self.changed.notify_all();
             match answer {
                 Answer::Reply { status, headers, body } => {
-                    let mut text = format!("HTTP/1.1 {status} Scripted\r\nContent-Length: {}\r\n", body.len());
+                    let mut text =
+                        format!("HTTP/1.1 {status} Scripted\r\nContent-Length: {}\r\n", body.len());
                     for (name, value) in headers {
                         text += &format!("{name}: {value}\r\n");
                     }

@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 use super::http::{Answer, HttpSink, Request};
 
 /// The token that is valid.
-pub const TOKEN: &str = "xoxb-test-0123456789";
+pub(crate) const TOKEN: &str = "xoxb-test-0123456789";
 /// Attachments of one message (chat.postMessage, `too_many_attachments`).
 const ATTACHMENTS_MAX: usize = 100;
 /// Characters of a message's text (chat.postMessage, `msg_too_long`).
@@ -30,15 +30,15 @@ const TEXT_MAX: usize = 40_000;
 
 /// A message in a channel, as it is at present.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Message {
+pub(crate) struct Message {
     /// The channel's name, with `#`.
-    pub channel: String,
+    pub(crate) channel: String,
     /// Its identity within the channel.
-    pub ts: String,
+    pub(crate) ts: String,
     /// What was posted, or put in its place.
-    pub body: Value,
+    pub(crate) body: Value,
     /// How often it was replaced.
-    pub edits: usize,
+    pub(crate) edits: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,14 +59,14 @@ struct Workspace {
 }
 
 /// A workspace with the channels `#alerts`, `#critical-alerts`, `#archived` and, without the bot, `#private`.
-pub struct SlackSink {
+pub(crate) struct SlackSink {
     http: HttpSink,
     workspace: Arc<Mutex<Workspace>>,
 }
 
 impl SlackSink {
     /// A workspace without messages.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut workspace = Workspace::default();
         for (name, state) in [
             ("#alerts", Channel::Open),
@@ -83,7 +83,7 @@ impl SlackSink {
     }
 
     /// The address of a new app's webhook to a channel.
-    pub fn webhook(&self, channel: &str) -> String {
+    pub(crate) fn webhook(&self, channel: &str) -> String {
         let mut workspace = lock(&self.workspace);
         let path = format!("/services/T00000000/B{:08}/XXXXXXXXXXXXXXXXXXXXXXXX", workspace.webhooks.len());
         workspace.webhooks.insert(path.clone(), channel.to_owned());
@@ -91,32 +91,32 @@ impl SlackSink {
     }
 
     /// The address where a bot posts.
-    pub fn post_message(&self) -> String {
+    pub(crate) fn post_message(&self) -> String {
         self.http.url("/api/chat.postMessage")
     }
 
     /// Removes all messages, as a person does: what was posted can't be replaced any more.
-    pub fn delete_messages(&self) {
+    pub(crate) fn delete_messages(&self) {
         lock(&self.workspace).messages.clear();
     }
 
     /// Answers the next requests so, one each.
-    pub fn next(&self, answers: impl IntoIterator<Item = Answer>) {
+    pub(crate) fn next(&self, answers: impl IntoIterator<Item = Answer>) {
         self.http.next(answers);
     }
 
     /// What the channels show.
-    pub fn messages(&self) -> Vec<Message> {
+    pub(crate) fn messages(&self) -> Vec<Message> {
         lock(&self.workspace).messages.clone()
     }
 
     /// Everything that was asked, refused things too.
-    pub fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.http.requests()
     }
 
     /// Waits until `count` requests have come; fails the test when that takes longer than `within`.
-    pub fn wait_for(&self, count: usize, within: Duration) -> Vec<Request> {
+    pub(crate) fn wait_for(&self, count: usize, within: Duration) -> Vec<Request> {
         self.http.wait_for(count, within)
     }
 }
@@ -182,7 +182,9 @@ impl Workspace {
     /// The channel that a call means, by id or, where that is allowed, by name.
     fn channel(&self, body: &Map<String, Value>, by_name: bool) -> Result<String, &'static str> {
         let wanted = body.get("channel").and_then(Value::as_str).unwrap_or_default();
-        let means = |name: &str| wanted == id(name) || by_name && name.trim_start_matches('#') == wanted.trim_start_matches('#');
+        let means = |name: &str| {
+            wanted == id(name) || by_name && name.trim_start_matches('#') == wanted.trim_start_matches('#')
+        };
         let (name, state) = self.channels.iter().find(|(name, _)| means(name)).ok_or("channel_not_found")?;
         match state {
             Channel::Open => Ok(name.clone()),
@@ -205,7 +207,9 @@ fn call(request: &Request) -> Result<Map<String, Value>, &'static str> {
     if token != format!("Bearer {TOKEN}") {
         return Err("invalid_auth");
     }
-    if request.method != "POST" || !request.header("content-type").is_some_and(|t| t.starts_with("application/json")) {
+    if request.method != "POST"
+        || !request.header("content-type").is_some_and(|t| t.starts_with("application/json"))
+    {
         return Err("invalid_form_data");
     }
     object(&request.body).ok_or("invalid_json")
@@ -248,7 +252,7 @@ fn content(body: &Map<String, Value>) -> Result<(), &'static str> {
 }
 
 /// A channel's id, from its name.
-pub fn id(channel: &str) -> String {
+pub(crate) fn id(channel: &str) -> String {
     let name: String = channel.chars().filter(char::is_ascii_alphanumeric).collect();
     format!("C{}", name.to_ascii_uppercase())
 }

@@ -42,7 +42,9 @@ fn an_http_sink_records_and_answers_by_script() {
     });
     sink.next([Answer::new(503, "later").with("Retry-After", "7"), Answer::Close]);
     let busy = exchange(sink.address(), "/a?x=1", "X-Own: 5\r\n", "one");
-    assert!(busy.starts_with("HTTP/1.1 503 ") && busy.contains("Retry-After: 7\r\n") && busy.ends_with("later"));
+    assert!(
+        busy.starts_with("HTTP/1.1 503 ") && busy.contains("Retry-After: 7\r\n") && busy.ends_with("later")
+    );
     assert_eq!(exchange(sink.address(), "/b", "", "two"), "");
     let chunked = "Transfer-Encoding: chunked\r\n";
     let text = exchange(sink.address(), "/c", chunked, "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
@@ -82,7 +84,11 @@ fn a_webhook_takes_and_refuses_what_slack_does() {
         (&good, "[]".to_owned(), (400, "invalid_payload")),
         (&good, json!({"channel": "#alerts"}).to_string(), (400, "no_text")),
         (&good, json!({"attachments": [{"color": "good"}]}).to_string(), (400, "no_text")),
-        (&good, json!({"text": "hello", "thread_ts": "1764100000.000001"}).to_string(), (400, "invalid_payload")),
+        (
+            &good,
+            json!({"text": "hello", "thread_ts": "1764100000.000001"}).to_string(),
+            (400, "invalid_payload"),
+        ),
         (&good, json!({"text": "hello", "ts": "1764100000.000001"}).to_string(), (400, "invalid_payload")),
         (&good, json!({"text": "x".repeat(40_001)}).to_string(), (400, "msg_too_long")),
         (&archived, json!({"text": "hello"}).to_string(), (410, "channel_is_archived")),
