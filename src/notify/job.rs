@@ -11,15 +11,17 @@ use botwatch_core::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
+use parking_lot::Mutex;
 
 use super::{
     Course, Courses, UrlSource,
     failure::{Failure, FailureReason},
+    log::Log,
     message,
     metrics::Metrics,
 };
 use crate::{
-    net::{BodyMax, Client, Request, Response},
+    net::{Auth, BodyMax, Client, HttpOptions, Request, Response, SecretSource},
     runtime::{Clock, Tasks},
 };
 
@@ -36,6 +38,7 @@ pub(super) struct Job {
     pub tasks: Tasks,
     pub clock: Clock,
     pub metrics: Metrics,
+    pub log: Arc<Mutex<Log>>,
 }
 
 impl Job {
@@ -77,6 +80,15 @@ impl Job {
         // The engine's words would quote the address, which is a secret.
         let failed = || Failure::permanent("the template of the URL failed", FailureReason::Other);
         Ok(self.compute(render).await?.ok_or_else(failed)?.trim().to_owned())
+    }
+
+    /// Templates that failed while the message goes out without them: in the log once an hour at most.
+    pub(super) fn complain(&self, problems: &[String]) {
+        let id = &self.send.delivery.integration;
+        if !problems.is_empty() && self.log.lock().complains(id, self.clock.now()) {
+            let problems = problems.join("; ");
+            tracing::warn!(integration = %id, problems, "templates failed, plain words are sent instead");
+        }
     }
 
     /// Posts JSON and reads the answer, whatever its status, up to `body_max` bytes.
@@ -121,7 +133,26 @@ impl Job {
 /// Shorter texts would be found by chance.
 const SECRET_MIN: usize = 6;
 
-/// What of a URL a peer must not make us repeat: its path, query, user and password, whole and in parts.
+/// What a peer must not make us repeat: the address's path, query, user and password, whole and in parts, and the
+/// credentials and headers that were sent.
+pub(super) async fn secrets(url: &str, http: &HttpOptions) -> Vec<String> {
+    let mut secrets = secrets_of(url);
+    let sent: Vec<&SecretSource> = match &http.auth {
+        Auth::None => Vec::new(),
+        Auth::Basic { password, .. } => vec![password],
+        Auth::Authorization { credentials, .. } => vec![credentials],
+        // The token itself is known to the client alone.
+        Auth::OAuth2(oauth2) => oauth2.client_secret.iter().collect(),
+    };
+    for source in sent.into_iter().chain(http.http_headers.values().flatten()) {
+        if let Ok(secret) = source.read().await {
+            secrets.push(secret.reveal().to_owned());
+        }
+    }
+    longest_first(secrets)
+}
+
+/// Of an address alone.
 pub(super) fn secrets_of(url: &str) -> Vec<String> {
     let Ok(parsed) = url::Url::parse(url) else { return Vec::new() };
     let mut secrets = vec![url.to_owned(), parsed[url::Position::BeforePath..].to_owned()];
@@ -129,12 +160,17 @@ pub(super) fn secrets_of(url: &str) -> Vec<String> {
     secrets.extend(parsed.query_pairs().map(|(_, value)| value.into_owned()));
     secrets.extend(parsed.query().map(str::to_owned));
     secrets.extend([parsed.username(), parsed.password().unwrap_or_default()].map(str::to_owned));
+    longest_first(secrets)
+}
+
+/// So that none is left in part.
+fn longest_first(mut secrets: Vec<String>) -> Vec<String> {
     secrets.retain(|s| s.len() >= SECRET_MIN);
     secrets.sort_by_key(|s| std::cmp::Reverse(s.len()));
     secrets
 }
 
-/// A text without secrets; longest first, so that none is left in part.
+/// A text without secrets.
 pub(super) fn redact(text: &str, secrets: &[String]) -> String {
     secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "<secret>"))
 }

@@ -12,9 +12,14 @@ use super::failure::{Failure, FailureReason};
 /// How often a lasting failure is told again (DESIGN §5).
 const AGAIN: Duration = Duration::from_secs(3600);
 
-/// What is known of each failing integration; those that work have no entry.
+/// What was said of integrations. Bounded by what is configured.
 #[derive(Debug, Default)]
-pub(super) struct Log(BTreeMap<IntegrationId, Standing>);
+pub(super) struct Log {
+    /// Those that fail.
+    failing: BTreeMap<IntegrationId, Standing>,
+    /// When failing templates were last told.
+    complained: BTreeMap<IntegrationId, Timestamp>,
+}
 
 #[derive(Debug)]
 struct Standing {
@@ -56,12 +61,12 @@ impl Log {
         failure: Option<&Failure>,
     ) -> Option<Say> {
         let Some(failure) = failure else {
-            return self.0.remove(id).map(|s| Say::Works { failures: s.failures, since: s.since });
+            return self.failing.remove(id).map(|s| Say::Works { failures: s.failures, since: s.since });
         };
         let kind = (failure.reason, failure.permanent);
-        let Some(standing) = self.0.get_mut(id) else {
+        let Some(standing) = self.failing.get_mut(id) else {
             let standing = Standing { since: now, said_at: now, kind, unsaid: 0, failures: 1 };
-            self.0.insert(id.clone(), standing);
+            self.failing.insert(id.clone(), standing);
             return Some(Say::Failing);
         };
         standing.failures += 1;
@@ -77,9 +82,19 @@ impl Log {
         Some(say)
     }
 
+    /// Whether failing templates of an integration are worth a line.
+    pub(super) fn complains(&mut self, id: &IntegrationId, now: Timestamp) -> bool {
+        let worth = self.complained.get(id).is_none_or(|at| *at + AGAIN <= now);
+        if worth {
+            self.complained.insert(id.clone(), now);
+        }
+        worth
+    }
+
     /// Forgets integrations that are no longer configured.
     pub(super) fn retain(&mut self, keep: impl Fn(&IntegrationId) -> bool) {
-        self.0.retain(|id, _| keep(id));
+        self.failing.retain(|id, _| keep(id));
+        self.complained.retain(|id, _| keep(id));
     }
 }
 

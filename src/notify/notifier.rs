@@ -53,7 +53,7 @@ struct Inner {
     courses: Arc<dyn Courses>,
     metrics: Metrics,
     workers: RwLock<Arc<Workers>>,
-    log: Mutex<Log>,
+    log: Arc<Mutex<Log>>,
 }
 
 impl Notifier {
@@ -72,7 +72,7 @@ impl Notifier {
         let workers = Workers::new(options, None, &clock)?;
         let metrics = Metrics::new(registry)?;
         metrics.configure(workers.by_id.keys());
-        let (workers, log) = (RwLock::new(Arc::new(workers)), Mutex::default());
+        let (workers, log) = (RwLock::new(Arc::new(workers)), Arc::default());
         Ok(Self(Arc::new(Inner { tasks, clock, report, courses, metrics, workers, log })))
     }
 
@@ -134,6 +134,7 @@ impl Inner {
             tasks: self.tasks.clone(),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
+            log: Arc::clone(&self.log),
         };
         let answer = in_time(&job, worker, begun).await;
         self.note(&job.send.delivery.integration, begun, &answer);

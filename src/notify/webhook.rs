@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     WebhookOptions,
     failure::{Answer, Failure, FailureReason},
-    job::{COURSES_MAX, Job, secrets_of},
+    job::{COURSES_MAX, Job, secrets},
     json, message,
     severity::worst,
 };
@@ -26,6 +26,8 @@ const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const X_BOTWATCH_DELIVERY: HeaderName = HeaderName::from_static("x-botwatch-delivery");
+/// Not in the body: whoever keeps idempotency keys may refuse one that comes with another body.
+const X_BOTWATCH_ATTEMPT: HeaderName = HeaderName::from_static("x-botwatch-attempt");
 
 /// One attempt.
 pub(super) async fn attempt(job: &Job, options: &Arc<WebhookOptions>, client: &Client) -> Answer {
@@ -38,11 +40,12 @@ pub(super) async fn attempt(job: &Job, options: &Arc<WebhookOptions>, client: &C
         headers.insert(IDEMPOTENCY_KEY, id.clone());
         headers.insert(X_BOTWATCH_DELIVERY, id);
     }
+    headers.insert(X_BOTWATCH_ATTEMPT, job.send.attempt.into());
     let response = job.post(client, &url, headers, body, ANSWER_MAX).await?;
     if response.is_success() {
         return Ok(BTreeMap::new());
     }
-    Err(job.refusal(response, &secrets_of(&url)))
+    Err(job.refusal(response, &secrets(&url, &options.http).await))
 }
 
 fn body(job: &Job, options: &WebhookOptions) -> serde_json::Result<Vec<u8>> {
@@ -59,9 +62,7 @@ fn body(job: &Job, options: &WebhookOptions) -> serde_json::Result<Vec<u8>> {
         let ask = asked <= COURSES_MAX;
         ask.then(|| job.courses.course(alert, until, Duration::ZERO)?.threshold).flatten()
     };
-    let ours = options
-        .botwatch_object
-        .then(|| Botwatch::new(delivery, shown, job.send.attempt, &job.external_url, threshold));
+    let ours = options.botwatch_object.then(|| Botwatch::new(delivery, shown, &job.external_url, threshold));
     payload(&data, delivery, delivery.alerts.len() - shown.len(), ours)
 }
 
@@ -152,8 +153,6 @@ impl<'a> Alert<'a> {
 pub(super) struct Botwatch<'a> {
     /// Stable over retries and restarts.
     delivery_id: &'a str,
-    /// From 1.
-    attempt: u32,
     /// The worst of all.
     #[serde(skip_serializing_if = "Option::is_none")]
     severity: Option<&'a str>,
@@ -185,7 +184,6 @@ impl<'a> Botwatch<'a> {
     pub(super) fn new(
         delivery: &'a Delivery,
         shown: &'a [NotifiedAlert],
-        attempt: u32,
         external_url: &str,
         mut threshold: impl FnMut(&NotifiedAlert) -> Option<f64>,
     ) -> Self {
@@ -204,7 +202,6 @@ impl<'a> Botwatch<'a> {
         };
         Self {
             delivery_id: &delivery.id.0,
-            attempt,
             severity: worst(shown.iter().map(|a| &a.alert.labels)),
             link: format!("{external_url}/"),
             issues: shown.iter().map(issue).collect(),

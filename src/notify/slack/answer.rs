@@ -88,8 +88,8 @@ pub(super) fn judge(
 }
 
 /// There is no message to replace, or it may no longer be replaced (docs: chat.update, "Errors").
-const LOST: [&str; 5] =
-    ["message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found", "is_inactive"];
+const LOST: [&str; 4] =
+    ["message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found"];
 
 /// Errors that pass by themselves (docs: "Errors" of chat.postMessage and chat.update).
 const PASSING: [&str; 10] = [

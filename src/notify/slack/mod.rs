@@ -17,7 +17,7 @@ use http::HeaderMap;
 use super::{
     SlackAddress, SlackOptions,
     failure::{Answer, Failure, FailureReason},
-    job::{Job, secrets_of},
+    job::{Job, secrets},
     json,
 };
 use crate::net::{Auth, Client, HttpOptions, Response};
@@ -45,52 +45,40 @@ pub(super) async fn attempt(job: &Job, options: &Arc<SlackOptions>, client: &Cli
         SlackAddress::Webhook(url) => {
             let url = job.url(url, 0).await?;
             let message = compose(job, options).await?;
-            let secrets = secrets_of(&url);
             let response = post(job, client, &url, &message).await?;
+            let secrets = secrets(&url, &options.http).await;
             answer::judge(Kind::Webhook, response, job, &secrets)?;
             Ok(BTreeMap::new())
         }
-        SlackAddress::Bot { token, url } => {
-            // Read again by the client; here only to keep it out of errors.
-            let token = token.read().await.map_err(|e| Failure::of_net(&e))?;
-            bot(job, options, client, url, &[token.reveal().to_owned()]).await
-        }
+        SlackAddress::Bot { url, .. } => bot(job, options, client, url).await,
     }
 }
 
-async fn bot(
-    job: &Job,
-    options: &Arc<SlackOptions>,
-    client: &Client,
-    url: &str,
-    secrets: &[String],
-) -> Answer {
+async fn bot(job: &Job, options: &Arc<SlackOptions>, client: &Client, url: &str) -> Answer {
     let mut message = compose(job, options).await?;
+    // The method's address is no secret, the token is.
+    let secrets = secrets("", &http_options(options)).await;
     if let Some(target) = to_update(job, options) {
         message.update(target);
         let response = post(job, client, &update_url(url), &message).await?;
-        match answer::judge(Kind::Bot, response, job, secrets) {
+        match answer::judge(Kind::Bot, response, job, &secrets) {
             Ok(posted) => return Ok(posted),
             Err(refused) if refused.message_is_lost => message.post_anew(),
             Err(refused) => return Err(refused.failure),
         }
     }
     if message.channel.is_empty() {
-        return Err(Failure::permanent(
-            "no channel: `channel` is empty, and a bot needs one",
-            FailureReason::Other,
-        ));
+        let error = "no channel: `channel` is empty, and a bot needs one";
+        return Err(Failure::permanent(error, FailureReason::Other));
     }
     let response = post(job, client, url, &message).await?;
-    Ok(answer::judge(Kind::Bot, response, job, secrets)?)
+    Ok(answer::judge(Kind::Bot, response, job, &secrets)?)
 }
 
 async fn compose(job: &Job, options: &Arc<SlackOptions>) -> Result<Message, Failure> {
     let options = Arc::clone(options);
     let composed = job.compute(move |job| message::compose(&options, &job.data(0), &job.templates)).await?;
-    for problem in &composed.problems {
-        tracing::warn!(integration = %job.send.delivery.integration, error = %problem, "a template of a message failed");
-    }
+    job.complain(&composed.problems);
     composed.message.map_err(|error| Failure::permanent(error, FailureReason::Other))
 }
 

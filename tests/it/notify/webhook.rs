@@ -51,6 +51,7 @@ async fn bodies_are_as_recorded() {
         assert_eq!(request.header("content-type"), Some("application/json"));
         assert_eq!(request.header("idempotency-key"), Some("7-00f1e2d3c4b5a697"));
         assert_eq!(request.header("x-botwatch-delivery"), Some("7-00f1e2d3c4b5a697"));
+        assert_eq!(request.header("x-botwatch-attempt"), Some("1"));
         assert!(request.header("user-agent").is_some_and(|a| a.starts_with("botwatch/")));
         golden(name, &request.text());
         assert!(request.json().is_object());
@@ -95,18 +96,21 @@ async fn configured_headers_and_credentials_are_sent() {
     let sink = HttpSink::accepting();
     let secret = SecretSource::inline;
     let basic = Auth::Basic { username: secret("joe"), password: secret("pw") };
-    let bearer = Auth::Authorization { scheme: "Bearer".to_owned(), credentials: secret("tok-1") };
+    let bearer = Auth::Authorization { scheme: "Bearer".to_owned(), credentials: secret("tok-123456") };
     let options = |auth| {
-        let http_headers = BTreeMap::from([("X-Team".to_owned(), vec![secret("ops")])]);
+        let http_headers = BTreeMap::from([("X-Team".to_owned(), vec![secret("ops-team")])]);
         let http = HttpOptions { auth, http_headers, ..HttpOptions::default() };
         Integration::Webhook(Box::new(WebhookOptions { http, ..webhook(&sink.url("/")) }))
     };
     let mut bench = Bench::new(vec![options(basic), options(bearer)]);
-    for (number, authorization) in [(0, "Basic am9lOnB3"), (1, "Bearer tok-1")] {
+    sink.next([Answer::new(400, "joe, not tok-123456, nor ops-team")]);
+    let refused = bench.attempt(attempt("webhook", 1, memory_high())).await;
+    assert!(error_of(&refused).ends_with("answered 400: joe, not <secret>, nor <secret>"), "{refused:?}");
+    for (number, authorization) in [(0, "Basic am9lOnB3"), (1, "Bearer tok-123456")] {
         assert_eq!(bench.attempt(attempt("webhook", number, memory_high())).await, delivered());
         let request = sink.requests().pop().expect("a request");
         assert_eq!(request.header("authorization"), Some(authorization));
-        assert_eq!(request.header("x-team"), Some("ops"));
+        assert_eq!(request.header("x-team"), Some("ops-team"));
     }
 }
 
