@@ -234,9 +234,8 @@ fn metrics_have_the_series_of_what_is_configured() {
         [
             format!("alertmanager_notification_requests_failed_total{labels}}} 1"),
             format!("alertmanager_notification_requests_total{labels}}} 1"),
-            format!(
-                r#"alertmanager_notifications_failed_total{{integration="webhook",reason="rateLimited",receiver_name="a"}} 1"#
-            ),
+            r#"alertmanager_notifications_failed_total{integration="webhook",reason="rateLimited",receiver_name="a"} 1"#
+                .to_owned(),
             format!("alertmanager_notifications_total{labels}}} 1"),
         ]
     );

@@ -20,7 +20,7 @@ use crate::{
 pub(super) enum Worker {
     Webhook { options: Arc<WebhookOptions>, client: Client },
     Slack { options: Arc<SlackOptions>, client: Client },
-    Email { options: EmailOptions, mailer: Arc<Mailer> },
+    Email { options: Box<EmailOptions>, mailer: Arc<Mailer> },
 }
 
 /// All that one set of options gives.
@@ -72,10 +72,10 @@ impl Workers {
             }
             Integration::Email(options) => {
                 let mailer = match before.and_then(|b| b.1).map(|w| &**w) {
-                    Some(Worker::Email { options: same, mailer }) if *same == *options => Arc::clone(mailer),
+                    Some(Worker::Email { options: same, mailer }) if *same == options => Arc::clone(mailer),
                     _ => Arc::new(Mailer::new(&options, clock).map_err(|e| e.to_string())?),
                 };
-                Worker::Email { options: *options, mailer }
+                Worker::Email { options, mailer }
             }
         })
     }

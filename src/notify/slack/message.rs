@@ -158,7 +158,9 @@ pub(super) fn compose(options: &SlackOptions, data: &Data, templates: &Templates
         attachments: [attachment],
         ..Message::default()
     };
-    if !writer.problems.is_empty() {
+    // Slack refuses a message without any text (`no_text`), whatever the templates meant.
+    let blank = message.text.is_empty() && message.attachments[0].is_blank();
+    if blank || !writer.problems.is_empty() {
         message.attachments[0].explain(data, &writer.problems);
     }
     Composed { message: Ok(message), problems: writer.problems }
@@ -193,7 +195,7 @@ impl Writer<'_> {
         let color = if written.is_empty() { colour(resolved, severity).to_owned() } else { written };
         let mrkdwn_in: Vec<String> = match o.mrkdwn_in.as_slice() {
             [] => ["fallback", "pretext", "text"].map(str::to_owned).into(),
-            parts => parts.iter().map(|p| p.to_string()).collect(),
+            parts => parts.iter().map(ToString::to_string).collect(),
         };
         Attachment {
             title: message::truncate(self.text("title", &o.title), TITLE_MAX),
@@ -247,6 +249,11 @@ impl Writer<'_> {
 }
 
 impl Attachment {
+    fn is_blank(&self) -> bool {
+        let texts = [&self.title, &self.pretext, &self.text, &self.fallback];
+        texts.iter().all(|t| t.trim().is_empty()) && self.fields.is_empty()
+    }
+
     /// Says in plain words what the templates should have said.
     fn explain(&mut self, data: &Data, problems: &[String]) {
         let name = |labels: &botwatch_core::model::Labels| labels.value("alertname").to_owned();
@@ -254,17 +261,20 @@ impl Attachment {
         let status = if firing > 0 { format!("FIRING:{firing}") } else { "RESOLVED".to_owned() };
         let plain = format!("[{status}] {}", name(&data.common_labels));
         for text in [&mut self.title, &mut self.fallback] {
-            if text.is_empty() {
+            if text.trim().is_empty() {
                 text.clone_from(&plain);
             }
         }
-        if self.text.is_empty() {
+        if self.text.trim().is_empty() {
             let lines = data.alerts.iter().take(PLAIN_ALERTS_MAX).map(|a| {
                 let status = if a.ends_at.is_some() { "resolved" } else { "firing" };
                 let summary = a.annotations.value("summary");
                 format!("{status}: {} {summary}", name(&a.labels)).trim_end().to_owned()
             });
             self.text = lines.collect::<Vec<_>>().join("\n");
+        }
+        if problems.is_empty() {
+            return;
         }
         let note = format!("\n(A template of this message failed: {})", problems.join("; "));
         let text = std::mem::take(&mut self.text);

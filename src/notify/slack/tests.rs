@@ -200,6 +200,17 @@ fn a_template_that_fails_is_replaced_by_plain_words() {
 }
 
 #[test]
+fn a_message_always_says_something() {
+    let blank: Arc<str> = " ".into();
+    let options = SlackOptions { title: blank.clone(), text: blank.clone(), fallback: blank, ..options() };
+    let message = composed(&options);
+    let attachment = &message["attachments"][0];
+    assert_eq!(attachment["title"], "[FIRING:1] MemoryHigh");
+    assert_eq!(attachment["text"], "firing: MemoryHigh 91 %");
+    assert_eq!(attachment["fallback"], "[FIRING:1] MemoryHigh");
+}
+
+#[test]
 fn templates_are_rendered() {
     let options = SlackOptions {
         channel: "#{{ .CommonLabels.severity }}-alerts".into(),
