@@ -38,6 +38,12 @@ macro_rules! catalogue {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(super) enum $Key { $($Variant),+ }
 
+        impl From<$Key> for usize {
+            fn from(key: $Key) -> Self {
+                key as Self
+            }
+        }
+
         impl $Key {
             pub(super) const ALL: &[$crate::collect::process::Definition] = &[
                 $($crate::collect::process::Definition {
@@ -64,16 +70,24 @@ impl Values {
         Self(vec![None; len])
     }
 
+    /// Sets one if there is a value.
+    pub(in crate::collect) fn put(&mut self, key: impl Into<usize>, value: Option<f64>) {
+        if let Some(value) = value {
+            self.set(key, value);
+        }
+    }
+
     /// Sets one; NaN and places out of range are not set.
-    pub(in crate::collect) fn set(&mut self, at: usize, value: f64) {
+    pub(in crate::collect) fn set(&mut self, key: impl Into<usize>, value: f64) {
+        let at = key.into();
         if let Some(place) = self.0.get_mut(at).filter(|_| !value.is_nan()) {
             *place = Some(value);
         }
     }
 
     /// The value at a place.
-    pub(in crate::collect) fn get(&self, at: usize) -> Option<f64> {
-        self.0.get(at).copied().flatten()
+    pub(in crate::collect) fn get(&self, key: impl Into<usize>) -> Option<f64> {
+        self.0.get(key.into()).copied().flatten()
     }
 
     /// Takes all values away.

@@ -62,3 +62,27 @@
 //! | `botwatch_process_cgroup_pressure_some_avg10_ratio` | `resource`: `cpu`, `memory`, `io` | gauge | share of the last 10 s in which some task waited, 0 to 1 |
 //! | `botwatch_process_cgroup_pressure_waiting_seconds_total` | `resource` | counter | time in which some task waited |
 //! | `botwatch_process_cgroup_pressure_stalled_seconds_total` | `resource` | counter | time in which all tasks waited |
+
+mod board;
+mod catalogue;
+mod cgroup;
+mod files;
+mod finder;
+mod look;
+mod notices;
+mod parse;
+#[cfg(any(not(target_os = "linux"), test))]
+mod portable;
+mod rounds;
+mod start;
+#[cfg(test)]
+mod tests;
+
+pub use board::Definition;
+pub use files::Root;
+pub use rounds::Watcher;
+pub use start::{definitions, source_name, start};
+
+pub(super) use board::{Board, Values, catalogue};
+pub(super) use parse::{CPU_MODES, Pressure, TICKS, bytes, cpu_ticks, keyed, pressure, words};
+pub(super) use rounds::{Look, start as start_rounds};
