@@ -7,7 +7,9 @@
 //!
 //! It decides nothing about alerts and must not know `evaluate`, `notify` or `api`.
 
+pub mod host;
 mod options;
+pub mod process;
 
 pub use options::{
     BotOptions, FileSdOptions, HostOptions, JobOptions, Options, ProcessFinder, Scheme, TargetGroup,

@@ -145,9 +145,8 @@ impl Board {
 
     /// The head removed series between two rounds: they are made anew.
     fn commit_again(&mut self, at: Timestamp, gone: &[SeriesId], values: &Values) {
-        let lost: Vec<usize> = (0..self.rows.len())
-            .filter(|i| self.rows[*i].id.is_some_and(|id| gone.contains(&id)))
-            .collect();
+        let lost: Vec<usize> =
+            (0..self.rows.len()).filter(|i| self.rows[*i].id.is_some_and(|id| gone.contains(&id))).collect();
         for &i in &lost {
             self.rows[i].id = None;
             self.rows[i].live = false;

@@ -3,9 +3,9 @@
 use std::{fs, path::PathBuf};
 
 use super::{
+    board::Values,
     catalogue::Key,
     files::{Root, Unread},
-    board::Values,
     parse,
 };
 
@@ -42,7 +42,11 @@ impl Hierarchy {
             seen += 1;
             let Ok(entries) = fs::read_dir(root.path(&dir)) else { continue };
             let inner = entries.filter_map(Result::ok).filter(|e| e.file_type().is_ok_and(|t| t.is_dir()));
-            left.extend(inner.map(|e| dir.join(e.file_name())).take(DIRECTORIES_MAX.saturating_sub(seen + left.len())));
+            left.extend(
+                inner
+                    .map(|e| dir.join(e.file_name()))
+                    .take(DIRECTORIES_MAX.saturating_sub(seen + left.len())),
+            );
         }
         Ok(pids)
     }

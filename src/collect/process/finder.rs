@@ -61,7 +61,9 @@ impl Blind {
                 "run botwatch as the bot's user, give it CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or find the process by \
                  name or pid file; in containers share the pid namespace"
             }
-            Self::NoCgroup => "boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or find the process by name",
+            Self::NoCgroup => {
+                "boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or find the process by name"
+            }
             Self::Cgroup(_) => "let botwatch's user read /sys/fs/cgroup",
             Self::OtherNamespace => "run botwatch in the bot's pid namespace (docker: --pid=container:NAME)",
         }
@@ -220,8 +222,11 @@ impl Search<'_> {
     /// Whether a process has one of these sockets.
     fn owns(&self, pid: u32, inodes: &[u64]) -> Result<bool, Unread> {
         for entry in fs::read_dir(self.root.path(format!("proc/{pid}/fd")))? {
-            let Some(target) = entry.ok().and_then(|entry| fs::read_link(entry.path()).ok()) else { continue };
-            let inode = target.to_str().and_then(|t| t.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
+            let Some(target) = entry.ok().and_then(|entry| fs::read_link(entry.path()).ok()) else {
+                continue;
+            };
+            let inode =
+                target.to_str().and_then(|t| t.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
             if inode.is_some_and(|inode| inodes.contains(&inode)) {
                 return Ok(true);
             }

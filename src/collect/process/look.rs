@@ -152,7 +152,8 @@ impl ProcessLook {
         }
         let boot = self.root.text("proc/stat").and_then(|text| parse::keyed(&text, "btime"));
         let start_time = boot.map(|boot| boot as f64 + start as f64 / TICKS);
-        self.current = Some(Current { pid, start, start_time, pss: None, heap: Heap::default(), cgroup: None });
+        self.current =
+            Some(Current { pid, start, start_time, pss: None, heap: Heap::default(), cgroup: None });
     }
 
     fn times(&self, stat: &ProcessStat, values: &mut Values) {
@@ -176,7 +177,11 @@ impl ProcessLook {
             values.put(Key::Read, parse::labelled(&io, "read_bytes").map(|n| n as f64));
             values.put(Key::Write, parse::labelled(&io, "write_bytes").map(|n| n as f64));
         }
-        let pss = self.current.as_ref().and_then(|current| current.pss).filter(|(at, _)| now.since(*at) < PSS_EVERY);
+        let pss = self
+            .current
+            .as_ref()
+            .and_then(|current| current.pss)
+            .filter(|(at, _)| now.since(*at) < PSS_EVERY);
         let pss = pss.map(|(_, pss)| pss).or_else(|| self.pss(pid, now));
         values.put(Key::ProportionalMemory, pss);
     }
@@ -192,7 +197,9 @@ impl ProcessLook {
 
     /// A program may change its title and with it the command line, so a limit once found stays.
     fn heap(&mut self, comm: &str, values: &mut Values) {
-        let Some(mut heap) = self.current.as_mut().map(|current| std::mem::take(&mut current.heap)) else { return };
+        let Some(mut heap) = self.current.as_mut().map(|current| std::mem::take(&mut current.heap)) else {
+            return;
+        };
         if heap.known_for.as_deref() != Some(comm) {
             let (limit, whole) = self.heap_limit(comm);
             heap.limit = limit.or(heap.limit);
@@ -247,7 +254,10 @@ impl ProcessLook {
                     "botwatch may not read a part of what the bot's process shows"
                 ),
                 Some(Said::Readable) => {
-                    tracing::info!(what = what.name(), "what couldn't be read of the bot's process now can be");
+                    tracing::info!(
+                        what = what.name(),
+                        "what couldn't be read of the bot's process now can be"
+                    );
                 }
                 None => {}
             }
@@ -299,7 +309,8 @@ fn of_stat(stat: &ProcessStat, values: &mut Values) {
         'T' | 't' => Key::StateStopped,
         _ => Key::StateOther,
     };
-    for key in [Key::StateRunning, Key::StateSleeping, Key::StateBlocked, Key::StateStopped, Key::StateOther] {
+    for key in [Key::StateRunning, Key::StateSleeping, Key::StateBlocked, Key::StateStopped, Key::StateOther]
+    {
         values.set(key, f64::from(u8::from(key == state)));
     }
 }

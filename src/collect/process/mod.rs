@@ -84,5 +84,5 @@ pub use rounds::Watcher;
 pub use start::{definitions, source_name, start};
 
 pub(super) use board::{Board, Values, catalogue};
-pub(super) use parse::{CPU_MODES, Pressure, TICKS, bytes, cpu_ticks, keyed, pressure, words};
+pub(super) use parse::{CPU_MODES, TICKS, bytes, cpu_ticks, keyed, pressure, words};
 pub(super) use rounds::{Look, start as start_rounds};

@@ -137,6 +137,9 @@ mod tests {
     #[test]
     fn slots_that_were_missed_are_left_out() {
         let next = |slot, now| next(Timestamp(slot), Timestamp(now), Duration::from_millis(100)).0;
-        assert_eq!([next(0, 0), next(0, 99), next(0, 100), next(0, 350), next(100, 50)], [100, 100, 200, 400, 200]);
+        assert_eq!(
+            [next(0, 0), next(0, 99), next(0, 100), next(0, 350), next(100, 50)],
+            [100, 100, 200, 400, 200]
+        );
     }
 }

@@ -2,18 +2,34 @@
 
 /// Programs whose first argument is the program that people mean.
 const INTERPRETERS: &[&str] = &[
-    "node", "nodejs", "bun", "deno", "python", "pypy", "ruby", "perl", "php", "java", "lua", "luajit", "tsx", "ts-node",
-    "dotnet", "julia", "Rscript",
+    "node", "nodejs", "bun", "deno", "python", "pypy", "ruby", "perl", "php", "java", "lua", "luajit", "tsx",
+    "ts-node", "dotnet", "julia", "Rscript",
 ];
 const SHELLS: &[&str] = &["sh", "bash", "dash", "zsh", "ksh", "ash", "busybox"];
 /// What a script's name may end with without being meant.
 const EXTENSIONS: &[&str] = &[
-    "js", "mjs", "cjs", "ts", "mts", "cts", "py", "pyc", "jar", "rb", "pl", "php", "sh", "lua", "dll", "jl", "R",
+    "js", "mjs", "cjs", "ts", "mts", "cts", "py", "pyc", "jar", "rb", "pl", "php", "sh", "lua", "dll", "jl",
+    "R",
 ];
 /// Options whose value is the next argument.
 const WITH_VALUE: &[&str] = &[
-    "-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions", "--env-file",
-    "--max-old-space-size", "--max_old_space_size", "-W", "-X", "-I", "-cp", "-classpath", "--class-path", "--tsconfig",
+    "-r",
+    "--require",
+    "--import",
+    "--loader",
+    "--experimental-loader",
+    "-C",
+    "--conditions",
+    "--env-file",
+    "--max-old-space-size",
+    "--max_old_space_size",
+    "-W",
+    "-X",
+    "-I",
+    "-cp",
+    "-classpath",
+    "--class-path",
+    "--tsconfig",
 ];
 /// Options after which there is no script: code in the command line.
 const CODE: &[&str] = &["-e", "--eval", "-p", "--print", "-c", "-lc", "-ec", "-ic"];
@@ -77,12 +93,14 @@ fn script<'a>(mut arguments: impl Iterator<Item = &'a str>) -> Option<&'a str> {
 /// `/srv/bot.js` is called `/srv/bot.js`, `bot.js` and `bot`.
 fn path_is_called(path: &str, name: &str) -> bool {
     let short = |text: &str| {
-        text.rsplit_once('.').filter(|(_, e)| one_of(EXTENSIONS, e)).map_or(text.len(), |(stem, _)| stem.len())
+        text.rsplit_once('.')
+            .filter(|(_, e)| one_of(EXTENSIONS, e))
+            .map_or(text.len(), |(stem, _)| stem.len())
     };
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-    [path, &path[..short(path)]].into_iter().any(|path| {
-        path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('/'))
-    })
+    [path, &path[..short(path)]]
+        .into_iter()
+        .any(|path| path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('/')))
 }
 
 /// Whether a process is called so: by its name (`comm`), its executable, its first argument, or its script. A title that
