@@ -9,34 +9,40 @@ use super::{FileSystems, Key, Look, Values};
 
 /// Reads the machine.
 pub(super) struct PortableLook {
-    system: System,
+    /// `None` where the library doesn't know the system.
+    system: Option<System>,
     file_systems: FileSystems,
 }
 
 impl PortableLook {
     pub(super) fn new(paths: Vec<PathBuf>) -> Self {
-        Self { system: System::new(), file_systems: FileSystems::new(paths) }
+        Self { system: System::new().ok(), file_systems: FileSystems::new(paths) }
     }
 }
 
 impl Look for PortableLook {
     fn look(&mut self, _: Timestamp, values: &mut Values) -> Visibility {
         self.file_systems.look(values);
-        self.system.refresh_memory();
-        let load = System::load_average();
+        let Some(system) = &mut self.system else {
+            Self::blind(values);
+            return Visibility::Blind;
+        };
+        system.refresh_memory();
+        let load = System::load_average().ok();
+        let processors = std::thread::available_parallelism().ok();
         for (key, value) in [
-            (Key::Load1, load.one),
-            (Key::Load5, load.five),
-            (Key::Load15, load.fifteen),
-            (Key::MemoryTotal, self.system.total_memory() as f64),
-            (Key::MemoryAvailable, self.system.available_memory() as f64),
-            (Key::SwapTotal, self.system.total_swap() as f64),
-            (Key::SwapFree, self.system.free_swap() as f64),
-            (Key::BootTime, System::boot_time() as f64),
-            (Key::Uptime, System::uptime() as f64),
-            (Key::Cpus, std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64)),
+            (Key::Load1, load.as_ref().map(|load| load.one)),
+            (Key::Load5, load.as_ref().map(|load| load.five)),
+            (Key::Load15, load.as_ref().map(|load| load.fifteen)),
+            (Key::MemoryTotal, Some(system.total_memory() as f64)),
+            (Key::MemoryAvailable, Some(system.available_memory() as f64)),
+            (Key::SwapTotal, Some(system.total_swap() as f64)),
+            (Key::SwapFree, Some(system.free_swap() as f64)),
+            (Key::BootTime, System::boot_time().ok().map(|n| n as f64)),
+            (Key::Uptime, System::uptime().ok().map(|n| n as f64)),
+            (Key::Cpus, processors.map(|n| n.get() as f64)),
         ] {
-            values.set(key, value);
+            values.put(key, value);
         }
         Visibility::Seeing
     }

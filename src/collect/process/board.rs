@@ -1,7 +1,7 @@
 //! The series of one source: made when first needed, kept by id from round to round, ended by stale markers.
 
 use botwatch_core::{
-    model::{Labels, METRIC_NAME, SourceId, Sources, Timestamp, stale_nan},
+    model::{Duration, Labels, METRIC_NAME, SourceId, Sources, Timestamp, stale_nan},
     tsdb::{Commit, SeriesId, Visibility},
 };
 
@@ -36,6 +36,7 @@ impl Definition {
 macro_rules! catalogue {
     ($Key:ident: $($kind:ident $Variant:ident $name:literal $({$label:literal = $value:literal})? $help:literal;)+) => {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[expect(dead_code, reason = "those that differ in the label only are reached from the first by their place")]
         pub(super) enum $Key { $($Variant),+ }
 
         impl From<$Key> for usize {
@@ -109,6 +110,8 @@ pub(in crate::collect) struct Board {
     source: SourceId,
     sources: Sources,
     rows: Vec<Row>,
+    /// The time of the newest commit.
+    last: Option<Timestamp>,
 }
 
 impl Board {
@@ -116,7 +119,7 @@ impl Board {
     pub(in crate::collect) fn new(store: Store, source: &str, series: impl Iterator<Item = Labels>) -> Self {
         let source = store.source(source);
         let rows = series.map(|labels| Row { labels, id: None, live: false }).collect();
-        Self { store, source, sources: Sources::one(source), rows }
+        Self { store, source, sources: Sources::one(source), rows, last: None }
     }
 
     /// How many series there may be.
@@ -126,6 +129,7 @@ impl Board {
 
     /// One round: what has a value gets a sample, what no longer has one gets a stale marker.
     pub(in crate::collect) fn commit(&mut self, at: Timestamp, visibility: Visibility, values: &Values) {
+        let at = self.later(at);
         self.make_series(values);
         let mut samples = Vec::with_capacity(self.rows.len());
         for (i, row) in self.rows.iter_mut().enumerate() {
@@ -175,8 +179,16 @@ impl Board {
         }
     }
 
+    /// At the time of the newest sample a stale marker would be dropped as its duplicate.
+    fn later(&mut self, at: Timestamp) -> Timestamp {
+        let at = self.last.map_or(at, |last| at.max(last + Duration::from_millis(1)));
+        self.last = Some(at);
+        at
+    }
+
     /// The source is no longer observed, on purpose: its series end, and it isn't blind.
     pub(in crate::collect) fn remove(&mut self, at: Timestamp) {
+        let at = self.later(at);
         let live = self.rows.iter().filter(|row| row.live);
         let samples = live.filter_map(|row| Some((row.id?, at, stale_nan()))).collect();
         self.store.commit(Commit { samples, sources: Vec::new() });

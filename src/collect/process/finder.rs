@@ -221,10 +221,7 @@ impl Search<'_> {
 
     /// Whether a process has one of these sockets.
     fn owns(&self, pid: u32, inodes: &[u64]) -> Result<bool, Unread> {
-        for entry in fs::read_dir(self.root.path(format!("proc/{pid}/fd")))? {
-            let Some(target) = entry.ok().and_then(|entry| fs::read_link(entry.path()).ok()) else {
-                continue;
-            };
+        for target in self.root.links(&format!("proc/{pid}/fd"))? {
             let inode =
                 target.to_str().and_then(|t| t.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
             if inode.is_some_and(|inode| inodes.contains(&inode)) {

@@ -76,7 +76,7 @@ mod portable;
 mod rounds;
 mod start;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use board::Definition;
 pub use files::Root;

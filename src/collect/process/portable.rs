@@ -10,7 +10,8 @@ use crate::collect::ProcessFinder;
 pub(super) struct PortableLook {
     root: Root,
     finder: ProcessFinder,
-    system: System,
+    /// `None` where the library doesn't know the system.
+    system: Option<System>,
     current: Option<(Pid, u64)>,
     restarts: u64,
     told: bool,
@@ -23,9 +24,12 @@ impl Look for PortableLook {
             .with_memory()
             .with_cmd(UpdateKind::OnlyIfNotSet)
             .with_exe(UpdateKind::OnlyIfNotSet);
-        self.system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
-        self.system.refresh_memory();
-        let Some(mut matching) = self.matching() else {
+        if let Some(system) = &mut self.system {
+            system.refresh_processes_specifics(ProcessesToUpdate::All, true, what);
+            system.refresh_memory();
+        }
+        let matching = self.matching();
+        let (Some(system), Some(mut matching)) = (&self.system, matching) else {
             Self::blind(values);
             return Visibility::Blind;
         };
@@ -37,9 +41,10 @@ impl Look for PortableLook {
             if self.current.replace(*first).is_some_and(|before| before != *first) {
                 self.restarts += 1;
             }
-            if let Some(process) = self.system.process(first.0) {
-                self.read(process, values);
+            if let Some(process) = system.process(first.0) {
+                read(process, values);
             }
+            values.set(Key::MemoryLimit, system.total_memory() as f64);
         }
         values.set(Key::Restarts, self.restarts as f64);
         Visibility::Seeing
@@ -53,11 +58,12 @@ impl Look for PortableLook {
 
 impl PortableLook {
     pub(super) fn new(root: Root, finder: ProcessFinder) -> Self {
-        Self { root, finder, system: System::new(), current: None, restarts: 0, told: false }
+        Self { root, finder, system: System::new().ok(), current: None, restarts: 0, told: false }
     }
 
     /// Processes that match, with their start; `None` when that can't be said.
     fn matching(&mut self) -> Option<Vec<(Pid, u64)>> {
+        let system = self.system.as_ref()?;
         let wanted = match &self.finder {
             ProcessFinder::Pid(pid) => Ok(*pid),
             ProcessFinder::PidFile(path) => match self.root.read(path) {
@@ -83,26 +89,24 @@ impl PortableLook {
                 pid != own && parse::is_called(name, &comm, exe, &cmdline.to_string_lossy())
             }
         };
-        let ids: std::collections::BTreeSet<Pid> = self
-            .system
+        let ids: std::collections::BTreeSet<Pid> = system
             .processes()
             .into_iter()
             .filter(|(pid, p)| matches(**pid, p))
             .map(|(pid, _)| *pid)
             .collect();
-        let alive = ids.into_iter().filter_map(|pid| Some((pid, self.system.process(pid)?)));
+        let alive = ids.into_iter().filter_map(|pid| Some((pid, system.process(pid)?)));
         let alive =
             alive.filter(|(_, p)| p.thread_kind().is_none() && p.status() != sysinfo::ProcessStatus::Zombie);
         Some(alive.map(|(pid, process)| (pid, process.start_time())).collect())
     }
+}
 
-    fn read(&self, process: &Process, values: &mut Values) {
-        values.set(Key::Pid, f64::from(process.pid().as_u32()));
-        values.set(Key::StartTime, process.start_time() as f64);
-        values.set(Key::Uptime, process.run_time() as f64);
-        values.set(Key::Cpu, process.accumulated_cpu_time() as f64 / 1000.0);
-        values.set(Key::ResidentMemory, process.memory() as f64);
-        values.set(Key::VirtualMemory, process.virtual_memory() as f64);
-        values.set(Key::MemoryLimit, self.system.total_memory() as f64);
-    }
+fn read(process: &Process, values: &mut Values) {
+    values.set(Key::Pid, f64::from(process.pid().as_u32()));
+    values.set(Key::StartTime, process.start_time() as f64);
+    values.set(Key::Uptime, process.run_time() as f64);
+    values.set(Key::Cpu, process.accumulated_cpu_time() as f64 / 1000.0);
+    values.set(Key::ResidentMemory, process.memory() as f64);
+    values.set(Key::VirtualMemory, process.virtual_memory() as f64);
 }

@@ -123,10 +123,10 @@ impl Rounds {
 /// A look may take this long even where the interval is shorter.
 const LATE: Duration = Duration::from_secs(1);
 
-/// The next slot after `now`; slots missed are left out.
+/// The next slot, now or later; slots missed are left out.
 fn next(slot: Timestamp, now: Timestamp, interval: Duration) -> Timestamp {
     let step = interval.as_millis().max(1);
-    let missed = now.since(slot).as_millis().max(0) / step;
+    let missed = (now.since(slot).as_millis() - 1).max(0) / step;
     slot + Duration::from_millis(step).saturating_mul(missed + 1)
 }
 
@@ -139,7 +139,7 @@ mod tests {
         let next = |slot, now| next(Timestamp(slot), Timestamp(now), Duration::from_millis(100)).0;
         assert_eq!(
             [next(0, 0), next(0, 99), next(0, 100), next(0, 350), next(100, 50)],
-            [100, 100, 200, 400, 200]
+            [100, 100, 100, 400, 200]
         );
     }
 }

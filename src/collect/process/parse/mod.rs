@@ -14,7 +14,7 @@ pub(in crate::collect) use cgroup::{cpu_max, limit, unified_path};
 pub(in crate::collect) use command::{heap_limit, is_called, is_node, is_shell, node_options};
 pub(in crate::collect) use fields::{bytes, keyed, labelled, max_open_files, words};
 pub(in crate::collect) use net::listener;
-pub(in crate::collect) use pressure::{Pressure, pressure};
+pub(in crate::collect) use pressure::pressure;
 pub(in crate::collect) use stat::{CPU_MODES, ProcessStat, cpu_ticks, process_stat};
 
 /// Clock ticks in a second as Linux shows them to programs; the same on every architecture that Rust has.
