@@ -13,8 +13,10 @@
 
 mod collector;
 mod discovery;
+pub mod host;
 mod metrics;
 mod options;
+pub mod process;
 mod scrape;
 #[cfg(test)]
 mod tests;
