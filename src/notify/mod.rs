@@ -7,6 +7,7 @@
 //!
 //! It must not decide whether or when to tell somebody, and must not know `api`, `config`, `collect` or `evaluate`.
 
+pub mod email;
 mod options;
 
 use std::{future::Future, pin::Pin, sync::Arc};
