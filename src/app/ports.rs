@@ -66,8 +66,8 @@ impl api::Targets for Targets {
                 last_scrape_seconds: t.last_scrape_duration.as_secs_f64(),
                 health: match t.health {
                     collect::Health::Unknown => api::TargetHealth::Unknown,
-                    collect::Health::Good => api::TargetHealth::Up,
-                    collect::Health::Bad => api::TargetHealth::Down,
+                    collect::Health::Up => api::TargetHealth::Up,
+                    collect::Health::Down => api::TargetHealth::Down,
                 },
                 interval: t.scrape_interval,
                 timeout: t.scrape_timeout,

@@ -80,17 +80,17 @@ impl State {
 /// The collectors that are no scrape jobs: the bot's process and the host.
 #[derive(Default)]
 pub(super) struct Observers {
-    process: Option<(BotOptions, collect::Watcher)>,
-    host: Option<(HostOptions, collect::Watcher)>,
+    process: Option<(BotOptions, collect::process::Watcher)>,
+    host: Option<(HostOptions, collect::process::Watcher)>,
 }
 
 impl Observers {
     pub(super) fn start(tasks: &Tasks, clock: &Clock, store: &Store, options: &collect::Options) -> Self {
         let process = |o: &BotOptions| {
-            (o.clone(), collect::process::start(tasks, clock, store, o.clone(), collect::Root::default()))
+            (o.clone(), collect::process::start(tasks, clock, store, o.clone(), collect::process::Root::default()))
         };
         let host = |o: &HostOptions| {
-            (o.clone(), collect::host::start(tasks, clock, store, o.clone(), collect::Root::default()))
+            (o.clone(), collect::host::start(tasks, clock, store, o.clone(), collect::process::Root::default()))
         };
         Self { process: options.process.as_ref().map(process), host: options.host.as_ref().map(host) }
     }

@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 fn explain(code: &str) -> ExitCode {
     if code == "all" {
-        CODES.iter().for_each(|c| say(c.name));
+        CODES.iter().for_each(|c| say(c.code));
         return ExitCode::SUCCESS;
     }
     match diag::explain(code) {
@@ -69,7 +69,7 @@ fn explain(code: &str) -> ExitCode {
             ExitCode::SUCCESS
         }
         None => {
-            let near = diag::nearest(code, CODES.iter().map(|c| c.name));
+            let near = diag::nearest(code, CODES.iter().map(|c| c.code));
             let near = near.map_or(String::new(), |n| format!("; did you mean `{n}`?"));
             complain(format!("botwatch check: there is no code `{code}`{near}"));
             ExitCode::from(USAGE)
