@@ -95,12 +95,12 @@ async fn what_is_exposed_is_well_formed() {
     for accept in ["text/plain", "application/openmetrics-text;version=1.0.0"] {
         let answer = world.ask("GET", "/metrics", &format!("Accept: {accept}\r\n"), "").await;
         let media = answer.header("content-type").to_owned();
-        let format = format_of(&media, None).expect("one of ours");
+        let format = format_of(Some(&media), None).expect("one of ours");
         let mut parser = Parser::new(&answer.body, format);
         let (mut seen, mut count) = (BTreeSet::new(), 0);
-        while let Some(entry) = parser.next().expect(accept) {
+        while let Some(entry) = parser.next_entry().expect(accept) {
             if let Entry::Sample(sample) = entry {
-                let key = String::from_utf8(sample.series.to_vec()).expect("text");
+                let key = sample.labels().expect("well formed").to_string();
                 assert!(seen.insert(key.clone()), "{key} comes twice");
                 count += 1;
             }

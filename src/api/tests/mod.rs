@@ -211,7 +211,6 @@ async fn who_takes_nothing_of_his_answer_is_cut() {
     let mut greedy = TcpStream::connect(world.address).await.expect("connected");
     greedy.write_all(b"GET /-/ready HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
     let deadline = std::iter::repeat_n((), 200);
-    world.ports.status.lock().not_ready = None;
     let mut open = String::new();
     for () in deadline {
         let metrics = world.get("/metrics").await;
@@ -244,8 +243,10 @@ async fn bodies_and_heads_are_limited() {
         "POST /api/v2/alerts HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n{chunk}"
     );
     assert_eq!(parse(&world.raw(request.as_bytes()).await).status, 413);
-    let long = format!("X: {}\r\n", "y".repeat(100_000));
-    assert!([400, 431].contains(&world.ask("GET", "/", &long, "").await.status));
+    let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "y".repeat(1 << 20));
+    let answer = world.raw(long.as_bytes()).await;
+    // The answer may be lost to the reset that what is left unread leads to.
+    assert!(answer.is_empty() || parse(&answer).status == 431);
     assert_eq!(parse(&world.raw(b"what?\r\n\r\n").await).status, 400);
 }
 
