@@ -22,7 +22,7 @@ pub struct Options {
 }
 
 /// A scrape job (spec prometheus §3, S17). Limits of 0 are none.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JobOptions {
     /// The label `job`.
     pub name: Arc<str>,

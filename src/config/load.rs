@@ -6,7 +6,7 @@ use std::{
 };
 
 use botwatch_core::{
-    diag::{Diagnostic, SourceText},
+    diag::{Diagnostic, SourceText, Span},
     yaml::{self, Limits, Reader},
 };
 
@@ -16,7 +16,7 @@ use super::{
     expand::{self, Dialect},
     file::File,
     merge, overlay,
-    value::Read,
+    value::{Place, Read},
 };
 
 /// Larger files are refused: no configuration is written by hand at that size.
@@ -33,6 +33,17 @@ pub struct Written {
     pub own: bool,
     /// Whether there was no file.
     pub environment_only: bool,
+    /// Files that only have keys of Prometheus, or only of Alertmanager: what stands in them keeps its defaults.
+    /// As places, whose `Debug` shows no text.
+    plain: Vec<Place>,
+}
+
+impl Written {
+    /// Whether botwatch's own defaults hold for what stands at a place: not in a plain file of Prometheus or
+    /// Alertmanager.
+    pub fn is_own(&self, place: Option<&Place>) -> bool {
+        place.is_none_or(|p| !self.plain.iter().any(|plain| Arc::ptr_eq(&plain.source, &p.source)))
+    }
 }
 
 /// Reads files from disk. Each that can't be read is a diagnostic.
@@ -74,7 +85,7 @@ pub(super) fn source_of(name: &str, bytes: Vec<u8>) -> Result<Arc<SourceText>, D
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let source = SourceText::new(name, String::from_utf8_lossy(error.as_bytes()).into_owned());
-            let span = botwatch_core::diag::Span::new(at, at + '\u{fffd}'.len_utf8());
+            let span = Span::new(at, at + '\u{fffd}'.len_utf8());
             Err(Diagnostic::error("not-utf8", "the file is not UTF-8 text", &source, span)
                 .label("not a UTF-8 character")
                 .hint("save the file as UTF-8"))
@@ -87,9 +98,13 @@ pub fn written(files: &[Arc<SourceText>], env: &Env) -> (Written, Vec<Diagnostic
     let mut found = Vec::new();
     let mut parts = Vec::new();
     let mut own = files.is_empty();
+    let mut plain = Vec::new();
     for source in files {
         if let Some((file, dialect)) = read_source(source, env, &mut found) {
             own |= dialect == Dialect::Botwatch;
+            if dialect != Dialect::Botwatch {
+                plain.push(Place { source: Arc::clone(source), span: Span::default() });
+            }
             parts.push(file);
         }
     }
@@ -106,15 +121,19 @@ pub fn written(files: &[Arc<SourceText>], env: &Env) -> (Written, Vec<Diagnostic
         file.bot.as_ref().and_then(|b| b.name.as_ref()).map_or("bot".to_owned(), |n| n.value.to_string());
     let switches = overlay::switches(&known, &bot, &mut found);
     check::check(&file, &mut found);
-    let rank = |d: &Diagnostic| match &d.place {
+    sort(&mut found, files);
+    (Written { file, switches, own, environment_only: files.is_empty(), plain }, found)
+}
+
+/// Problems of the whole first, then in the order of the files, then what else was read.
+pub(super) fn sort(found: &mut [Diagnostic], files: &[Arc<SourceText>]) {
+    found.sort_by_key(|d| match &d.place {
         None => (0, 0),
         Some((source, span)) => {
             let file = files.iter().position(|f| Arc::ptr_eq(f, source));
             (file.map_or(files.len() + 1, |i| i + 1), span.start)
         }
-    };
-    found.sort_by_key(rank);
-    (Written { file, switches, own, environment_only: files.is_empty() }, found)
+    });
 }
 
 /// One file: parsed, its variables expanded, read.

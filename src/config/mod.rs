@@ -13,10 +13,12 @@ mod merge;
 mod options;
 mod overlay;
 mod print;
+pub mod shipped;
 pub mod unsupported;
 pub mod value;
 
 pub use env::Env;
 pub use load::{Written, read_file, read_files, written};
+pub use options::{Configuration, Flags, Loaded, RuleFile, RulesOptions, WebOptions, configure, load};
 pub use overlay::Switches;
 pub use print::{origins, yaml};

@@ -22,6 +22,8 @@ use super::{
 const SHIPPED_INTERVAL: Duration = Duration::from_secs(5);
 /// Where a bot's metrics are unless said otherwise.
 const DEFAULT_METRICS_URL: &str = "http://127.0.0.1:3000/metrics";
+/// The alert that says what can't be seen; its labels `bot`, `job` and `instance` are those of the source.
+pub(super) const BLIND_ALERT: &str = "BotwatchBlind";
 /// The submission port with STARTTLS.
 const SMTP_PORT: u16 = 587;
 
@@ -206,7 +208,8 @@ pub(super) fn route_from_environment(file: &mut File, env: &Known, found: &mut V
     file.inhibit_rules.get_or_insert_with(Vec::new).extend(shipped_inhibitions());
 }
 
-/// Worse severity inhibits lesser of the same signal; a bot that is down or silent inhibits all of it but safety.
+/// Worse severity inhibits lesser of the same signal; a bot that is down or silent inhibits all of it but safety; what
+/// is blind inhibits what reads it (DESIGN §4 "Shipped timings").
 fn shipped_inhibitions() -> Vec<InhibitRule> {
     let rule = |name: &str, source: &[&str], target: &[&str], equal: &[&str]| {
         let mut rule = InhibitRule::default();
@@ -234,6 +237,15 @@ fn shipped_inhibitions() -> Vec<InhibitRule> {
             &["alertname=~\"BotDown|BotSilent\""],
             &["alertname!~\"BotDown|BotSilent\"", "category!=\"paper_trading_violation\""],
             &["bot"],
+        ),
+        rule(
+            "what can't be seen explains what depends on it",
+            &[&format!("alertname=\"{BLIND_ALERT}\"")],
+            &[
+                &format!("alertname!~\"{BLIND_ALERT}|BotDown|BotSilent\""),
+                "category!=\"paper_trading_violation\"",
+            ],
+            &["bot", "job", "instance"],
         ),
     ]
 }
@@ -356,7 +368,9 @@ fn missing(env: &Known, switch: &str, variable: &str, found: &mut Vec<Diagnostic
 fn endpoints(env: &Known, found: &mut Vec<Diagnostic>) -> Vec<Webhook> {
     const NAME: &str = "ALERT_WEBHOOK_ENDPOINTS";
     let Some(text) = env.text(NAME) else { return Vec::new() };
-    let source = SourceText::new(NAME, Arc::clone(&text.value));
+    // Quotes that a shell needs stay in where no shell reads the file.
+    let bare = text.value.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')).unwrap_or(&text.value);
+    let source = SourceText::new(NAME, bare);
     let (document, mut problems) = yaml::parse(source, &Limits { nodes_max: 10_000, depth_max: 16 });
     for problem in &mut problems {
         if problem.code == "yaml-syntax" {

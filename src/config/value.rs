@@ -218,7 +218,8 @@ plain! {
     Arc<str>, Reader::arc, |v| text(v);
     Secret, Reader::secret, |v| if v.is_empty() { None } else { text(MASK) };
     GoDuration, |r, n| r.go_duration(n).map(GoDuration), |v| raw(v.0);
-    Url, |r, n| r.url(n).map(|u| Url(u.value)), |v| text(&v.0);
+    Url, |r, n| r.url(n).map(|u| Url(u.value)), |v| text(&without_password(&v.0));
+    ProxyUrl, |r, n| r.arc(n).map(ProxyUrl), |v| text(&without_password(&v.0));
     SecretUrl, read_secret_url, |_| text(MASK);
     Pattern, |r, n| r.regex(n).map(|p| Pattern(p.value)), |v| text(&v.0);
     Bytes, read_bytes, |v| raw(v);
@@ -229,9 +230,38 @@ plain! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GoDuration(pub Duration);
 
-/// A web address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A web address. A password in it is not shown.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Url(pub Arc<str>);
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Url({:?})", without_password(&self.0))
+    }
+}
+
+/// The address of a proxy. A password in it is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProxyUrl(pub Arc<str>);
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProxyUrl({:?})", without_password(&self.0))
+    }
+}
+
+/// An address with its password masked, as Go does it.
+fn without_password(address: &str) -> String {
+    match url::Url::parse(address) {
+        Ok(mut url) if url.password().is_some() => match url.set_password(Some("xxxxx")) {
+            Ok(()) => url.to_string(),
+            Err(()) => MASK.to_owned(),
+        },
+        // What can't be parsed could have one anywhere.
+        Err(_) if address.contains('@') => MASK.to_owned(),
+        _ => address.to_owned(),
+    }
+}
 
 /// A web address that is itself a secret, such as an incoming webhook's.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -85,24 +85,26 @@ impl TokenSource {
     }
 
     async fn ask(&self, state: &State, timeout: Duration) -> Result<Response, Error> {
-        let mut form = form_urlencoded::Serializer::new(String::new());
+        // Encoded at the end: the serializer can't be held over an await of a task.
+        let mut form: Vec<(&str, String)> = Vec::new();
         match &self.options.grant {
             Grant::ClientCredentials => {
-                form.append_pair("grant_type", "client_credentials");
+                form.push(("grant_type", "client_credentials".to_owned()));
             }
             Grant::RefreshToken(source) => {
                 let token = match &state.refresh {
                     Some(newer) => newer.clone(),
                     None => source.read().await?,
                 };
-                form.append_pair("grant_type", "refresh_token").append_pair("refresh_token", token.reveal());
+                form.push(("grant_type", "refresh_token".to_owned()));
+                form.push(("refresh_token", token.reveal().to_owned()));
             }
         }
         if !self.options.scopes.is_empty() {
-            form.append_pair("scope", &self.options.scopes.join(" "));
+            form.push(("scope", self.options.scopes.join(" ")));
         }
         for (name, value) in &self.options.endpoint_params {
-            form.append_pair(name, value);
+            form.push((name, value.clone()));
         }
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
@@ -112,9 +114,9 @@ impl TokenSource {
                 headers.insert(header::AUTHORIZATION, self.basic(&secret.read().await?)?);
             }
             secret => {
-                form.append_pair("client_id", &self.options.client_id);
+                form.push(("client_id", self.options.client_id.clone()));
                 if let Some(secret) = secret {
-                    form.append_pair("client_secret", secret.read().await?.reveal());
+                    form.push(("client_secret", secret.read().await?.reveal().to_owned()));
                 }
             }
         }
@@ -122,7 +124,7 @@ impl TokenSource {
             method: Method::POST,
             url: self.options.token_url.clone(),
             headers,
-            body: form.finish().into(),
+            body: form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish().into(),
             timeout,
             body_max: BodyMax::Refuse(ANSWER_MAX),
             unix_socket: None,

@@ -2,12 +2,34 @@
 //!
 //! The `alerting` machine plans deliveries, retries and order; [`Notifier`] performs attempts (`alerting::Send`) and
 //! reports an `alerting::Outcome` for each: delivered, transient (with the receiver's `Retry-After`), or permanent.
-//! One file per integration. Everything goes out through `net` (HTTP) or lettre with `net`'s TLS (SMTP). It keeps no
+//! One file or folder per integration. Everything goes out through `net` (HTTP) or lettre with `net`'s TLS (SMTP). It keeps no
 //! state that matters: what a later message needs (a Slack `ts`) goes back as `receiver_data`.
+//!
+//! # Dramatis Personae
+//!
+//! * **[`Notifier`]**: the handle. `dispatch` gives it attempts through its port `Courier`; each becomes a task, and
+//!   each task ends in exactly one [`Report`].
+//! * **Worker**: one integration with its connections, kept over a reload where its options stay equal.
+//! * **Job**: one attempt's context: the delivery, its deadline, the means.
+//! * **Failure**: why an attempt failed: for the machine (again or not), the metrics (`reason`), and the log.
 //!
 //! It must not decide whether or when to tell somebody, and must not know `api`, `config`, `collect` or `evaluate`.
 
+pub mod email;
+mod failure;
+mod job;
+mod json;
+mod log;
+mod message;
+mod metrics;
+mod notifier;
 mod options;
+mod severity;
+mod slack;
+#[cfg(test)]
+mod tests;
+mod webhook;
+mod worker;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -16,6 +38,7 @@ use botwatch_core::{
     model::{Duration, Timestamp},
 };
 
+pub use notifier::{Error, Notifier};
 pub use options::{
     COURSE_BACK, EmailAuth, EmailOptions, EmailTls, Integration, Options, SlackAction, SlackAddress,
     SlackConfirm, SlackField, SlackOptions, UrlSource, WebhookOptions,

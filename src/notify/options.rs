@@ -47,7 +47,7 @@ pub struct WebhookOptions {
 }
 
 /// E-mail to one list of recipients.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EmailOptions {
     /// Recipients; a template, comma-separated addresses.
     pub to: Arc<str>,

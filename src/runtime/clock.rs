@@ -23,6 +23,20 @@ pub struct Clock(Kind);
 enum Kind {
     System(Arc<System>),
     Manual(watch::Sender<Timestamp>),
+    Fast(Arc<Fast>),
+}
+
+/// A clock that runs faster than time.
+struct Fast {
+    start: Instant,
+    begun: Timestamp,
+    factor: u32,
+}
+
+impl Fast {
+    fn now(&self) -> Timestamp {
+        self.begun + Duration::from_millis(self.start.elapsed().as_millis() as i64 * i64::from(self.factor))
+    }
 }
 
 /// The wall clock moved against the monotonic one by more than five seconds.
@@ -63,12 +77,21 @@ impl Clock {
         Self(Kind::Manual(watch::Sender::new(now)))
     }
 
+    /// A clock that begins now and runs `factor` times as fast as time, for demonstrations: what takes minutes is over
+    /// in seconds. Timeouts of the network run in real time.
+    #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+    pub fn fast(factor: u32) -> Self {
+        let begun = Timestamp(wall_ms());
+        Self(Kind::Fast(Arc::new(Fast { start: Instant::now(), begun, factor: factor.max(1) })))
+    }
+
     /// The time. Never less than what it gave before: when the wall clock is set back, it runs at half speed until
     /// the wall has caught up; when the wall is set forward, it follows at once.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Kind::System(system) => system.now(),
             Kind::Manual(now) => *now.borrow(),
+            Kind::Fast(fast) => fast.now(),
         }
     }
 
@@ -93,6 +116,15 @@ impl Clock {
                 }
                 tokio::time::sleep(left.to_std().min(LOOK_AGAIN)).await;
             },
+            Kind::Fast(fast) => loop {
+                let left = at.since(fast.now());
+                if left <= Duration::ZERO {
+                    return;
+                }
+                // Rounded up: a sleeper that wakes early would turn in circles.
+                let real = (left.as_millis() as u64).div_ceil(u64::from(fast.factor));
+                tokio::time::sleep(StdDuration::from_millis(real).min(LOOK_AGAIN)).await;
+            },
             Kind::Manual(now) => {
                 // The sender lives in `self`, so waiting can't fail.
                 let _ = now.subscribe().wait_for(|t| *t >= at).await;
@@ -109,7 +141,7 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
     pub fn stopwatch(&self) -> Stopwatch {
         match &self.0 {
-            Kind::System(_) => Stopwatch::Since(Instant::now()),
+            Kind::System(_) | Kind::Fast(_) => Stopwatch::Since(Instant::now()),
             Kind::Manual(now) => Stopwatch::Manual(now.subscribe(), *now.borrow()),
         }
     }
@@ -118,7 +150,7 @@ impl Clock {
     pub fn jumps(&self) -> watch::Receiver<Option<Jump>> {
         match &self.0 {
             Kind::System(system) => system.jumps.subscribe(),
-            Kind::Manual(_) => watch::channel(None).1,
+            Kind::Manual(_) | Kind::Fast(_) => watch::channel(None).1,
         }
     }
 }

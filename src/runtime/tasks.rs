@@ -52,8 +52,8 @@ impl Tasks {
         self.soft.child_token()
     }
 
-    /// Starts a task. It should end soon after [`Tasks::stop_token`] is cancelled; it is dropped at the hard stop.
-    #[expect(clippy::disallowed_methods, reason = "the one place where tasks are spawned")]
+    /// Starts a task, from any thread. It should end soon after [`Tasks::stop_token`] is cancelled; it is dropped at
+    /// the hard stop.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let (hard, ended) = (self.hard.clone(), Arc::clone(&self.ended));
         let guarded = async move {
@@ -64,7 +64,7 @@ impl Tasks {
                 }
             }
         };
-        tokio::spawn(self.tracker.track_future(guarded));
+        self.handle.spawn(self.tracker.track_future(guarded));
     }
 
     /// Starts a thread for work that computes or blocks. It must end by itself when its queue closes.

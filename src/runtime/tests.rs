@@ -45,3 +45,12 @@ async fn panics_are_told_and_stop_waits_for_the_rest() {
     assert_eq!((end.name, end.message.as_str()), ("buggy", "on purpose"));
     assert!(tasks.stop(StdDuration::from_secs(5)).await);
 }
+
+#[tokio::test]
+async fn a_fast_clock_gets_there_sooner() {
+    let (real, fast) = (Clock::system(), Clock::fast(1000));
+    let (began, begun) = (real.now(), fast.now());
+    fast.sleep(Duration::from_secs(60)).await;
+    assert!(fast.now().since(begun) >= Duration::from_secs(60));
+    assert!(real.now().since(began) < Duration::from_secs(60));
+}

@@ -1,4 +1,6 @@
 //! The one integration binary: everything that needs the running product, its files, or real servers.
 
 mod architecture;
+mod notify;
+mod sinks;
 mod snapshots;

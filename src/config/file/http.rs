@@ -8,7 +8,9 @@ use botwatch_core::{
     yaml::{Node, Reader, Value},
 };
 
-use crate::config::value::{At, Out, Pairs, Place, Read, Show, Url, choice, exclusive, place, section};
+use crate::config::value::{
+    At, Out, Pairs, Place, ProxyUrl, Read, Show, Url, choice, exclusive, place, section,
+};
 
 section! {
     /// How requests are made.
@@ -30,7 +32,7 @@ section! {
         /// Whether HTTP/2 is offered.
         enable_http2: At<bool>,
         /// The proxy for all requests.
-        proxy_url: At<Arc<str>>,
+        proxy_url: At<ProxyUrl>,
         /// Hosts that are reached without the proxy.
         no_proxy: At<Arc<str>>,
         /// Whether `HTTP_PROXY` and its like decide.
@@ -86,7 +88,7 @@ section! {
         /// TLS to the token's server.
         tls_config: Tls,
         /// The proxy to the token's server.
-        proxy_url: At<Arc<str>>,
+        proxy_url: At<ProxyUrl>,
         /// Hosts that are reached without the proxy.
         no_proxy: At<Arc<str>>,
         /// Whether `HTTP_PROXY` and its like decide.
@@ -248,8 +250,8 @@ impl Http {
             let d = place.error("conflict", format!("`{first}` and `{second}` exclude each other"));
             reader.report(d.label("one way to log in is enough"));
         }
-        if let Some(url) = self.proxy_url.as_ref().filter(|u| !u.is_empty())
-            && !["http://", "https://", "socks5://"].iter().any(|scheme| url.starts_with(scheme))
+        if let Some(url) = self.proxy_url.as_ref().filter(|u| !u.0.is_empty())
+            && !["http://", "https://", "socks5://"].iter().any(|scheme| url.0.starts_with(scheme))
         {
             reader.report(
                 url.error("invalid-url", "not the URL of a proxy").label("expected `http://host:port`"),

@@ -181,7 +181,9 @@ impl Job {
 impl StaticConfig {
     fn check(&self, reader: &mut Reader, _: Span) {
         for target in self.targets.iter().flatten() {
-            let problem = if target.is_empty() {
+            let problem = if target.starts_with("unix:/") {
+                continue;
+            } else if target.is_empty() {
                 "an empty address"
             } else if target.contains("://") {
                 "a target is an address without scheme"

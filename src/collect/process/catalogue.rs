@@ -1,0 +1,65 @@
+//! What is known of a process, in the order of the module's table.
+
+use super::board::catalogue;
+
+catalogue! { Key:
+    Gauge Visible "botwatch_process_visible" "1 if the process could be looked for, 0 if not.";
+    Gauge Up "botwatch_process_up" "1 if the process runs, 0 if it is gone.";
+    Gauge Matches "botwatch_process_matches" "Processes that the finder matched at the last search; the oldest is watched.";
+    Counter Restarts "botwatch_process_restarts_total" "Times another process took the place of the one watched, since botwatch's start.";
+    Gauge Pid "botwatch_process_pid" "Its process id.";
+    Gauge StartTime "botwatch_process_start_time_seconds" "Its start, seconds since the Unix epoch.";
+    Gauge Uptime "botwatch_process_uptime_seconds" "Time since its start.";
+    Counter Cpu "botwatch_process_cpu_seconds_total" "Processor time, user and system.";
+    Counter CpuUser "botwatch_process_cpu_user_seconds_total" "Processor time in user mode.";
+    Counter CpuSystem "botwatch_process_cpu_system_seconds_total" "Processor time in the kernel.";
+    Gauge ResidentMemory "botwatch_process_resident_memory_bytes" "RSS.";
+    Gauge ProportionalMemory "botwatch_process_proportional_memory_bytes" "PSS: RSS with shared pages divided among their users; read every 15 s.";
+    Gauge VirtualMemory "botwatch_process_virtual_memory_bytes" "Address space.";
+    Gauge Swap "botwatch_process_swap_bytes" "Swapped out.";
+    Gauge MemoryLimit "botwatch_process_memory_limit_bytes" "The smallest of the limits of its cgroups and the machine's memory.";
+    Gauge NodeHeapLimit "botwatch_process_node_heap_limit_bytes" "`--max-old-space-size of the command line, else of NODE_OPTIONS; absent without one.";
+    Gauge Threads "botwatch_process_threads" "Threads.";
+    Gauge OpenFds "botwatch_process_open_fds" "Open file descriptors.";
+    Gauge MaxFds "botwatch_process_max_fds" "Soft limit of open file descriptors; absent if unlimited.";
+    Gauge StateRunning "botwatch_process_state" {"state" = "running"} "1 for the state it is in; blocked waits for a device, stopped is halted by a signal or debugger.";
+    Gauge StateSleeping "botwatch_process_state" {"state" = "sleeping"} "1 for the state it is in; blocked waits for a device, stopped is halted by a signal or debugger.";
+    Gauge StateBlocked "botwatch_process_state" {"state" = "blocked"} "1 for the state it is in; blocked waits for a device, stopped is halted by a signal or debugger.";
+    Gauge StateStopped "botwatch_process_state" {"state" = "stopped"} "1 for the state it is in; blocked waits for a device, stopped is halted by a signal or debugger.";
+    Gauge StateOther "botwatch_process_state" {"state" = "other"} "1 for the state it is in; blocked waits for a device, stopped is halted by a signal or debugger.";
+    Counter ContextSwitchesVoluntary "botwatch_process_context_switches_total" {"type" = "voluntary"} "Of the main thread.";
+    Counter ContextSwitchesInvoluntary "botwatch_process_context_switches_total" {"type" = "involuntary"} "Of the main thread.";
+    Counter MajorPageFaults "botwatch_process_major_page_faults_total" "Page faults that read a disk.";
+    Counter Read "botwatch_process_read_bytes_total" "Bytes read from storage.";
+    Counter Write "botwatch_process_write_bytes_total" "Bytes written to storage.";
+    Gauge OomScore "botwatch_process_oom_score" "The kernel's order of killing, 0 to 2000; the highest goes first.";
+    Gauge UnreadablePss "botwatch_process_unreadable" {"what" = "pss"} "1 if botwatch may not read it, 0 if it may.";
+    Gauge UnreadableFds "botwatch_process_unreadable" {"what" = "fds"} "1 if botwatch may not read it, 0 if it may.";
+    Gauge UnreadableIo "botwatch_process_unreadable" {"what" = "io"} "1 if botwatch may not read it, 0 if it may.";
+    Gauge UnreadableEnviron "botwatch_process_unreadable" {"what" = "environ"} "1 if botwatch may not read it, 0 if it may.";
+    Gauge UnreadableCgroup "botwatch_process_unreadable" {"what" = "cgroup"} "1 if botwatch may not read it, 0 if it may.";
+    Gauge CgroupMemory "botwatch_process_cgroup_memory_bytes" "`memory.current, page cache included.";
+    Gauge CgroupMemoryWorkingSet "botwatch_process_cgroup_memory_working_set_bytes" "The same without inactive page cache, as the kubelet counts.";
+    Gauge CgroupMemoryLimit "botwatch_process_cgroup_memory_limit_bytes" "Smallest memory.max up the tree; absent without one.";
+    Gauge CgroupMemoryHigh "botwatch_process_cgroup_memory_high_bytes" "Smallest memory.high up the tree; absent without one.";
+    Gauge CgroupSwap "botwatch_process_cgroup_swap_bytes" "`memory.swap.current.";
+    Counter CgroupOomEvents "botwatch_process_cgroup_oom_events_total" "Times that the limit was reached and memory ran out.";
+    Counter CgroupOomKills "botwatch_process_cgroup_oom_kills_total" "Processes killed for it.";
+    Counter CgroupMemoryHighEvents "botwatch_process_cgroup_memory_high_events_total" "Times throttled at memory.high.";
+    Counter CgroupCpu "botwatch_process_cgroup_cpu_seconds_total" "Processor time of the cgroup.";
+    Gauge CgroupCpuLimitCores "botwatch_process_cgroup_cpu_limit_cores" "Smallest cpu.max up the tree, in processors; absent without one.";
+    Counter CgroupCpuPeriods "botwatch_process_cgroup_cpu_periods_total" "Enforcement periods.";
+    Counter CgroupCpuThrottledPeriods "botwatch_process_cgroup_cpu_throttled_periods_total" "Those in which it was throttled.";
+    Counter CgroupCpuThrottled "botwatch_process_cgroup_cpu_throttled_seconds_total" "Time throttled.";
+    Gauge CgroupPids "botwatch_process_cgroup_pids" "Tasks in the cgroup.";
+    Gauge CgroupPidsLimit "botwatch_process_cgroup_pids_limit" "Smallest pids.max up the tree; absent without one.";
+    Gauge CgroupPressureSomeAvg10Cpu "botwatch_process_cgroup_pressure_some_avg10_ratio" {"resource" = "cpu"} "Share of the last 10 s in which some task waited, 0 to 1.";
+    Gauge CgroupPressureSomeAvg10Memory "botwatch_process_cgroup_pressure_some_avg10_ratio" {"resource" = "memory"} "Share of the last 10 s in which some task waited, 0 to 1.";
+    Gauge CgroupPressureSomeAvg10Io "botwatch_process_cgroup_pressure_some_avg10_ratio" {"resource" = "io"} "Share of the last 10 s in which some task waited, 0 to 1.";
+    Counter CgroupPressureWaitingCpu "botwatch_process_cgroup_pressure_waiting_seconds_total" {"resource" = "cpu"} "Time in which some task waited.";
+    Counter CgroupPressureWaitingMemory "botwatch_process_cgroup_pressure_waiting_seconds_total" {"resource" = "memory"} "Time in which some task waited.";
+    Counter CgroupPressureWaitingIo "botwatch_process_cgroup_pressure_waiting_seconds_total" {"resource" = "io"} "Time in which some task waited.";
+    Counter CgroupPressureStalledCpu "botwatch_process_cgroup_pressure_stalled_seconds_total" {"resource" = "cpu"} "Time in which all tasks waited.";
+    Counter CgroupPressureStalledMemory "botwatch_process_cgroup_pressure_stalled_seconds_total" {"resource" = "memory"} "Time in which all tasks waited.";
+    Counter CgroupPressureStalledIo "botwatch_process_cgroup_pressure_stalled_seconds_total" {"resource" = "io"} "Time in which all tasks waited.";
+}

@@ -1,0 +1,7 @@
+//! Real servers, a clock set by hand, and the store looked at from outside.
+
+mod reload;
+mod scrapes;
+mod world;
+
+pub(in crate::collect) use world::job;

@@ -1,0 +1,175 @@
+//! Routes, receivers and inhibitions into the alerting machine's options.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use botwatch_core::{
+    alerting::{GroupBy, InhibitRule, Options, Problem, RESOLVE_TIMEOUT, Route, SuppressedResolves},
+    alerting::{IntegrationOptions, Place as Where},
+    diag::{Diagnostic, Level, has_errors},
+    model::{Labels, Matcher},
+    template::Templates,
+};
+
+use super::{Context, integrations::Built, or, templates};
+use crate::config::{
+    file::{self, MatcherMap, Matchers, RegexMap},
+    value::{Pairs, Place, place},
+};
+
+pub(super) fn alerting(
+    context: &mut Context<'_>,
+    built: &[Built],
+    templates: &Templates,
+    broken: bool,
+) -> Options {
+    let file = context.file().clone();
+    let mut receivers: BTreeMap<Arc<str>, Vec<IntegrationOptions>> = BTreeMap::new();
+    for name in file.receivers.iter().flatten().filter_map(|r| r.name.as_ref()) {
+        receivers.entry(Arc::clone(&name.value)).or_default();
+    }
+    for integration in built {
+        let options = integration.options.clone();
+        receivers.entry(Arc::clone(&options.id.receiver)).or_default().push(options);
+    }
+    let options = Options {
+        route: file.route.as_ref().map_or_else(Route::default, |r| route(context, r, templates)),
+        receivers,
+        inhibit_rules: file.inhibit_rules.iter().flatten().map(inhibit_rule).collect(),
+        resolve_timeout: or(file.global.as_ref().and_then(|g| g.resolve_timeout.as_ref()), RESOLVE_TIMEOUT),
+        suppressed_resolves: match file.suppressed_resolves.as_ref().map(|s| s.value) {
+            Some(file::SuppressedResolves::Drop) => SuppressedResolves::Drop,
+            Some(file::SuppressedResolves::Send) | None => SuppressedResolves::Send,
+        },
+        enabled: or(context.written.switches.alerting.as_ref(), true),
+        ..Options::default()
+    };
+    // The machine's own checks are a second line behind those of the files: with errors there, they would only
+    // say the same again.
+    if !broken && !has_errors(&context.found) {
+        let problems = options.problems();
+        let told: Vec<Diagnostic> = problems.iter().map(|p| diagnostic(p, &file, built)).collect();
+        context.found.extend(told);
+        nobody_told(context, &options);
+    }
+    options
+}
+
+/// Says when no receiver of any route tells anybody.
+fn nobody_told(context: &mut Context<'_>, options: &Options) {
+    fn tells(options: &Options, route: &Route) -> bool {
+        route.receiver.as_ref().is_some_and(|r| !options.integrations(r).is_empty())
+            || route.routes.iter().any(|child| tells(options, child))
+    }
+    if tells(options, &options.route) {
+        return;
+    }
+    let message = "no receiver tells anybody: alerts are only to be seen here";
+    let receiver = context.file().route.as_ref().and_then(|r| place(&r.receiver));
+    let d = match receiver {
+        Some(at) => at.warning("nobody-told", message).label("this receiver has no integration"),
+        None => Diagnostic { level: Level::Warning, ..Diagnostic::global("nobody-told", message) },
+    };
+    let channels = "set ALERT_EMAIL_RECIPIENTS and SMTP_HOST, SLACK_WEBHOOK_URL, or ALERT_WEBHOOK_ENDPOINTS";
+    context.found.push(if context.written.environment_only {
+        d.hint(channels)
+    } else {
+        d.hint("add `webhook_configs`, `email_configs` or `slack_configs` to it")
+    });
+}
+
+fn route(context: &mut Context<'_>, written: &file::Route, templates: &Templates) -> Route {
+    for (name, value) in written.labels.iter().flat_map(|l| &l.0) {
+        let of = format!("label `{}` of a route", name.value);
+        templates::check(templates, value, &of, &mut context.found);
+    }
+    let names = written.group_by.as_ref().map(|g| g.iter().map(|n| &*n.value).collect::<Vec<_>>());
+    Route {
+        matchers: all(written.matchers.as_ref(), written.r#match.as_ref(), written.match_re.as_ref()),
+        receiver: written.receiver.as_ref().filter(|r| !r.is_empty()).map(|r| Arc::clone(&r.value)),
+        // A list that makes no sense was reported when it was read.
+        group_by: names.and_then(|n| GroupBy::from_names(&n).ok()),
+        group_wait: written.group_wait.as_ref().map(|d| d.value),
+        group_interval: written.group_interval.as_ref().map(|d| d.value),
+        repeat_interval: written.repeat_interval.as_ref().map(|d| d.value),
+        continue_matching: or(written.r#continue.as_ref(), false),
+        mute_time_intervals: Vec::new(),
+        active_time_intervals: Vec::new(),
+        labels: written.labels.as_ref().map_or_else(Labels::empty, Pairs::labels),
+        routes: written.routes.iter().flatten().map(|r| route(context, r, templates)).collect(),
+    }
+}
+
+/// The three notations together (spec alertmanager C-26).
+fn all(new: Option<&Matchers>, exact: Option<&MatcherMap>, pattern: Option<&RegexMap>) -> Vec<Matcher> {
+    let exact = exact.iter().flat_map(|m| &m.matchers);
+    let pattern = pattern.iter().flat_map(|m| &m.matchers);
+    exact.chain(pattern).chain(new.iter().flat_map(|m| &m.matchers)).cloned().collect()
+}
+
+fn inhibit_rule(written: &file::InhibitRule) -> InhibitRule {
+    InhibitRule {
+        name: super::text(written.name.as_ref()),
+        source: all(
+            written.source_matchers.as_ref(),
+            written.source_match.as_ref(),
+            written.source_match_re.as_ref(),
+        ),
+        target: all(
+            written.target_matchers.as_ref(),
+            written.target_match.as_ref(),
+            written.target_match_re.as_ref(),
+        ),
+        equal: written.equal.iter().flatten().map(|e| Arc::clone(&e.value)).collect(),
+    }
+}
+
+/// A problem of the options at its place in the file.
+fn diagnostic(problem: &Problem, file: &file::File, built: &[Built]) -> Diagnostic {
+    let (at, of) = match &problem.place {
+        Where::Route { path, field } => (route_place(file, path, field), String::new()),
+        Where::Integration { receiver, index, field } => {
+            let integration = built.iter().filter(|b| b.options.id.receiver == *receiver).nth(*index);
+            let at = integration.and_then(|b| match *field {
+                "fallback" => b.fallback.clone().or(b.place.clone()),
+                _ => b.place.clone(),
+            });
+            (at, format!("receiver `{receiver}`"))
+        }
+        Where::InhibitRule { index, .. } => {
+            let rule = file.inhibit_rules.iter().flatten().nth(*index);
+            (rule.and_then(|r| r.0.place.clone()), String::new())
+        }
+    };
+    let message = problem.message.clone();
+    let d = match (at, problem.level) {
+        (Some(at), Level::Error) => at.error(problem.code, message),
+        (Some(at), Level::Warning) => at.warning(problem.code, message),
+        (None, level) => Diagnostic { level, ..Diagnostic::global(problem.code, message) },
+    };
+    d.label(label(problem.code)).context(of)
+}
+
+/// What is said under the caret.
+fn label(code: &str) -> &'static str {
+    match code {
+        "empty-fallback" => "expected a receiver with an integration",
+        "fallback-circle" => "expected a receiver that doesn't lead back",
+        "short-repeat" => "not in force",
+        _ => "",
+    }
+}
+
+fn route_place(file: &file::File, path: &[usize], field: &str) -> Option<Place> {
+    let mut at = file.route.as_ref()?;
+    for index in path {
+        at = at.routes.as_ref()?.get(*index)?;
+    }
+    let field = match field {
+        "receiver" => place(&at.receiver),
+        "group_interval" => place(&at.group_interval),
+        "repeat_interval" => place(&at.repeat_interval),
+        "continue" => place(&at.r#continue),
+        _ => None,
+    };
+    field.or(at.place.as_ref()).cloned()
+}

@@ -1,0 +1,122 @@
+use botwatch_core::{
+    alerting::{GroupBy, SuppressedResolves},
+    model::Duration,
+};
+
+use super::*;
+
+fn resolved(c: &Configuration) -> Vec<(String, bool)> {
+    let all = c.alerting.receivers.values().flatten();
+    all.map(|i| (i.id.kind.to_string(), i.send_resolved)).collect()
+}
+
+const THREE: &str = "global: {smtp_smarthost: 'h:25', smtp_from: a@b.c, slack_api_url: 'https://h/s'}
+route: {receiver: team}
+receivers:
+  - name: team
+    webhook_configs: [{url: 'http://h/a'}]
+    email_configs: [{to: x@y.z}]
+    slack_configs: [{}]
+";
+
+#[test]
+fn resolves_are_sent_by_default_but_in_files_of_alertmanager() {
+    let kinds = |w, e, s| vec![("webhook".to_owned(), w), ("email".to_owned(), e), ("slack".to_owned(), s)];
+    assert_eq!(resolved(&own(THREE)), kinds(true, true, true));
+    let plain = loaded("alertmanager.yml", THREE).configuration.unwrap();
+    assert_eq!(resolved(&plain), kinds(true, false, false));
+    let set = THREE.replace("[{}]", "[{send_resolved: true}]");
+    let plain = loaded("alertmanager.yml", &set).configuration.unwrap();
+    assert_eq!(resolved(&plain), kinds(true, false, true));
+}
+
+#[test]
+fn routes_keep_their_order_and_what_is_not_set() {
+    let c = own("route:
+  receiver: a
+  group_by: [bot]
+  group_wait: 5s
+  routes:
+    - match: {x: '1'}
+      match_re: {y: a|b}
+      matchers: [z!=\"q\"]
+      group_by: []
+      continue: true
+      labels: {l: v}
+      routes: [{receiver: b, repeat_interval: 1h, group_by: ['...']}]
+receivers: [{name: a, webhook_configs: [{url: 'http://h/a'}]}, {name: b}]
+inhibit_rules: [{name: n, source_match: {s: '1'}, target_matchers: ['t=1'], equal: [e]}]
+suppressed_resolves: drop
+global: {resolve_timeout: 7m}
+");
+    let root = &c.alerting.route;
+    assert_eq!(root.receiver.as_deref(), Some("a"));
+    assert_eq!(root.group_by, Some(GroupBy::Labels(arcs(&["bot"]))));
+    assert_eq!((root.group_wait, root.group_interval), (Some(Duration::from_secs(5)), None));
+    let child = &root.routes[0];
+    let matchers: Vec<String> = child.matchers.iter().map(|m| m.name.to_string()).collect();
+    assert_eq!(matchers, ["x", "y", "z"]);
+    assert_eq!((child.group_by.clone(), child.continue_matching), (Some(GroupBy::default()), true));
+    assert_eq!(child.labels, labels(&[("l", "v")]));
+    assert_eq!(child.routes[0].group_by, Some(GroupBy::All));
+    let rule = &c.alerting.inhibit_rules[0];
+    assert_eq!((&*rule.name, rule.source.len(), rule.target.len()), ("n", 1, 1));
+    assert_eq!(rule.equal, arcs(&["e"]));
+    assert_eq!(c.alerting.suppressed_resolves, SuppressedResolves::Drop);
+    assert_eq!(c.alerting.resolve_timeout, Duration::from_secs(420));
+    assert!(c.alerting.enabled);
+    assert_eq!(c.alerting.problems(), []);
+}
+
+#[test]
+fn an_identity_is_a_name_or_a_hash_and_never_the_address() {
+    let c = own("route: {receiver: team}
+receivers:
+  - name: team
+    webhook_configs:
+      - {name: hook, url: 'http://h/secret-a', timeout: 1500ms, retry: {attempts: 3}, fallback_receiver: two}
+      - {url: 'http://h/secret-b'}
+      - {url: 'http://h/secret-c'}
+  - {name: two, webhook_configs: [{url: 'http://h/secret-b'}]}
+");
+    let team = &c.alerting.receivers["team"];
+    assert_eq!(&*team[0].id.key, "hook");
+    assert_eq!(team[0].attempt_timeout, Duration::from_millis(1500));
+    assert_eq!((team[0].retry.attempts, team[0].fallback.as_deref()), (3, Some("two")));
+    assert_eq!(team[0].retry.give_up_after_end, Duration::from_secs(86_400));
+    let (b, other) = (&team[1].id.key, &team[2].id.key);
+    assert!(b.len() == 12 && b.bytes().all(|c| c.is_ascii_hexdigit()) && b != other, "{b} {other}");
+    // The same address under another receiver has the same key; the receiver tells them apart.
+    assert_eq!(*b, c.alerting.receivers["two"][0].id.key);
+    assert!(c.alerting.receivers.values().flatten().all(|i| c.notify.integrations.contains_key(&i.id)));
+    let debug = format!("{:?}", c.alerting);
+    assert!(!debug.contains("secret-"), "{debug}");
+}
+
+#[test]
+fn twins_are_numbered_and_told() {
+    let text = "route: {receiver: t}\nreceivers: [{name: t, webhook_configs: [{url: 'http://h/a'}, {url: 'http://h/a'}]}]";
+    let loaded = loaded("botwatch.yml", text);
+    assert!(lines(&loaded.diagnostics).contains("duplicate-integration"), "{}", lines(&loaded.diagnostics));
+    let c = loaded.configuration.unwrap();
+    let keys: Vec<&str> = c.alerting.receivers["t"].iter().map(|i| &*i.id.key).collect();
+    assert_eq!(keys[1], format!("{}-2", keys[0]));
+}
+
+#[test]
+fn retries_and_paths_of_problems() {
+    let cases = [
+        ("url: 'http://h/a', retry: {attempts: 0}", "invalid-value"),
+        ("url: 'http://h/a', fallback_receiver: empty", "empty-fallback"),
+    ];
+    for (keys, code) in cases {
+        let text = format!(
+            "route: {{receiver: t}}\nreceivers:\n  - name: t\n    webhook_configs: [{{{keys}}}]\n  - name: empty\n"
+        );
+        let loaded = loaded("botwatch.yml", &text);
+        assert!(loaded.configuration.is_none());
+        let [d] = loaded.diagnostics.as_slice() else { panic!("{}", lines(&loaded.diagnostics)) };
+        assert_eq!(d.code, code);
+        assert_eq!(d.place.as_ref().map(|(s, span)| s.position(span.start).0), Some(4), "{code}");
+    }
+}

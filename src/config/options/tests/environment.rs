@@ -1,0 +1,170 @@
+use std::fs;
+
+use botwatch_core::{
+    alerting::{GroupBy, Route},
+    model::Duration,
+};
+
+use super::*;
+use crate::{
+    collect::ProcessFinder,
+    config::{
+        env::{VARIABLES, names_of},
+        file::Evaluation,
+    },
+    net::SecretSource,
+    notify::Integration,
+};
+
+fn secs(n: i64) -> Option<Duration> {
+    Some(Duration::from_secs(n))
+}
+
+fn text_of_example() -> String {
+    fs::read_to_string(repository().join(".env.alerting.example")).unwrap()
+}
+
+/// `NAME=value` and `#NAME=value`.
+fn assignments(text: &str) -> Vec<(&str, &str)> {
+    let name = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    text.lines()
+        .filter_map(|line| line.strip_prefix('#').unwrap_or(line).split_once('='))
+        .filter(|(n, _)| name(n))
+        .collect()
+}
+
+#[test]
+fn the_example_has_every_variable_and_loads_with_all_of_them() {
+    let text = text_of_example();
+    let pairs = assignments(&text);
+    let given: Vec<&str> = pairs.iter().map(|(n, _)| *n).collect();
+    let known: Vec<String> = VARIABLES.iter().flat_map(names_of).collect();
+    assert_eq!(given, known, "in the order of `VARIABLES`");
+    let env = Env::from_pairs(pairs);
+    let loaded = configure(&[], &env, &Flags::default());
+    assert_eq!(lines(&loaded.diagnostics), "");
+    let c = loaded.configuration.unwrap();
+    let critical = &c.alerting.receivers["critical"];
+    let kinds: Vec<&str> = critical.iter().map(|i| &*i.id.kind).collect();
+    assert_eq!(kinds, ["webhook", "email", "slack"]);
+    assert!(c.alerting.receivers.values().flatten().all(|i| i.send_resolved));
+}
+
+#[test]
+fn each_variable_of_the_example_is_explained() {
+    let text = text_of_example();
+    let lines: Vec<&str> = text.lines().collect();
+    let is_assignment = |line: &str| !assignments(line).is_empty();
+    for (i, line) in lines.iter().enumerate().filter(|(_, l)| is_assignment(l)) {
+        // Variables of one kind share an explanation.
+        let above = lines[..i].iter().rev().find(|l| !is_assignment(l)).unwrap();
+        assert!(above.starts_with("# ") && !above.starts_with("# ---"), "{line}: {above}");
+    }
+}
+
+#[test]
+fn an_empty_environment_watches_the_usual_bot_by_the_shipped_rules() {
+    let c = environment(&[]);
+    let [job] = c.collect.jobs.as_slice() else { panic!() };
+    assert_eq!((secs(5), secs(5)), (Some(job.interval), Some(job.timeout)));
+    assert_eq!(job.static_targets[0].targets, arcs(&["127.0.0.1:3000"]));
+    assert_eq!(c.collect.process.map(|p| p.finder), Some(ProcessFinder::Port(3000)));
+    assert_eq!(c.rules.files.len(), 3);
+    assert_eq!((c.rules.evaluation, Some(c.rules.shared.interval)), (Evaluation::OnData, secs(5)));
+    let loaded = configure(&[], &none(), &Flags::default());
+    assert!(lines(&loaded.diagnostics).contains("nobody-told"));
+}
+
+/// The route that an alert takes first.
+fn takes<'r>(route: &'r Route, labels: &Labels) -> Vec<&'r Route> {
+    let child = route.routes.iter().find(|r| r.matchers.iter().all(|m| m.matches(labels.value(&m.name))));
+    let mut path = vec![route];
+    path.extend(child.map(|c| takes(c, labels)).unwrap_or_default());
+    path
+}
+
+#[test]
+fn shipped_timings() {
+    let c = environment(&[("ALERT_WEBHOOK_ENDPOINTS", r#"[{"url":"http://h/a"}]"#)]);
+    let root = &c.alerting.route;
+    assert_eq!(root.group_by, Some(GroupBy::Labels(arcs(&["bot", "alertname"]))));
+    assert_eq!(root.group_interval, secs(60));
+    for (severity, wait, repeat) in [("emergency", 0, 1800), ("critical", 5, 14_400), ("warning", 30, 14_400)]
+    {
+        let path = takes(root, &labels(&[("severity", severity)]));
+        let of = |f: fn(&Route) -> Option<Duration>| path.iter().rev().find_map(|r| f(r));
+        assert_eq!(of(|r| r.group_wait), secs(wait), "{severity}");
+        assert_eq!(of(|r| r.repeat_interval), secs(repeat), "{severity}");
+    }
+    let names: Vec<&str> = c.alerting.inhibit_rules.iter().map(|r| &*r.name).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+}
+
+#[test]
+fn who_is_told_by_type_and_severity() {
+    let c = environment(&[
+        ("SMTP_HOST", "mail.h"),
+        ("SMTP_FROM", "f@h.org"),
+        ("ALERT_EMAIL_RECIPIENTS", "all@h.org"),
+        ("ALERT_EMAIL_RECIPIENTS_SECURITY_BREACH", "sec@h.org"),
+        ("SLACK_BOT_TOKEN", "xoxb"),
+        ("SLACK_CHANNEL", "#all"),
+        ("SLACK_CRITICAL_CHANNEL", "#critical"),
+        ("SLACK_CHANNEL_SYSTEM_FAILURE", "#ops"),
+    ]);
+    let cases = [
+        ("warning", "other", "all@h.org", "#all"),
+        ("critical", "other", "all@h.org", "#critical"),
+        ("emergency", "other", "all@h.org", "#critical"),
+        ("critical", "security_breach", "sec@h.org", "#critical"),
+        ("warning", "system_failure", "all@h.org", "#ops"),
+        ("emergency", "system_failure", "all@h.org", "#ops"),
+    ];
+    for (severity, category, to, channel) in cases {
+        let path = takes(&c.alerting.route, &labels(&[("severity", severity), ("category", category)]));
+        let receiver = path.iter().rev().find_map(|r| r.receiver.clone()).unwrap();
+        let mut found = (String::new(), String::new());
+        for i in &c.alerting.receivers[&receiver] {
+            match &c.notify.integrations[&i.id] {
+                Integration::Email(e) => found.0 = e.to.to_string(),
+                Integration::Slack(s) => found.1 = s.channel.to_string(),
+                Integration::Webhook(_) => {}
+            }
+        }
+        assert_eq!(found, (to.to_owned(), channel.to_owned()), "{severity} {category}");
+    }
+}
+
+#[test]
+fn endpoints_of_webhooks() {
+    let list = r#"[{"url":"https://h/a","retryAttempts":3,"timeout":10000,"headers":{"X-Key":"k"}},{"url":"https://h/b"}]"#;
+    for written in [list.to_owned(), format!("'{list}'")] {
+        let c = environment(&[("ALERT_WEBHOOK_ENDPOINTS", &written)]);
+        let [a, b] = c.alerting.receivers["warning"].as_slice() else { panic!() };
+        assert_eq!((a.retry.attempts, Some(a.attempt_timeout)), (4, secs(10)));
+        assert_eq!(Some(b.attempt_timeout), secs(30));
+        match &c.notify.integrations[&a.id] {
+            Integration::Webhook(w) => {
+                assert_eq!(w.http.http_headers["X-Key"], [SecretSource::inline("k")]);
+                assert!(w.botwatch_object);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn switches() {
+    let c = environment(&[
+        ("PRODUCTION_ALERTING_ENABLED", "false"),
+        ("STATE_DIRECTORY", "/var/lib/a:/var/lib/b"),
+    ]);
+    assert!(!c.alerting.enabled);
+    assert_eq!(c.storage_path, std::path::Path::new("/var/lib/a"));
+    for (value, finder) in
+        [("17", ProcessFinder::Pid(17)), ("/run/b.pid", ProcessFinder::PidFile("/run/b.pid".into()))]
+    {
+        let c = environment(&[("BOT_PID", value), ("BOT_NAME", "b9")]);
+        assert_eq!((c.collect.process.map(|p| p.finder), &*c.bot), (Some(finder), "b9"));
+    }
+}

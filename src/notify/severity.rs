@@ -1,0 +1,24 @@
+//! The label `severity`, as messages show it.
+
+use botwatch_core::model::Labels;
+
+/// The severities that have a rank, the worst first (DESIGN §4 "Issues", and what rule files of others use).
+const RANKED: [&str; 7] = ["emergency", "critical", "page", "error", "high", "warning", "info"];
+
+/// The worst severity; of those without a rank the first in the order given.
+pub(super) fn worst<'a>(labels: impl Iterator<Item = &'a Labels>) -> Option<&'a str> {
+    let rank = |s: &&str| RANKED.iter().position(|r| r == s).unwrap_or(RANKED.len());
+    labels.filter_map(|l| l.get("severity")).min_by_key(rank)
+}
+
+/// Colour of a message: what has ended is green, else by severity. Slack knows `good`, `warning`, `danger` by name;
+/// an emergency is darker than they are.
+pub(super) fn colour(resolved: bool, severity: Option<&str>) -> &'static str {
+    match severity {
+        _ if resolved => "good",
+        Some("emergency") => "#7b001c",
+        Some("warning") => "warning",
+        Some("info") => "#439fe0",
+        _ => "danger",
+    }
+}
