@@ -66,8 +66,8 @@ impl Server {
     ///
     /// # Errors
     /// When the address can't be listened on, or a server was started with the same metrics before.
-    pub async fn start(tasks: &Tasks, clock: Clock, options: Options, parts: Parts) -> Result<Bound, Error> {
-        let site = Site::new(tasks.clone(), clock, options, parts)?;
+    pub async fn start(tasks: &Tasks, clock: &Clock, options: Options, parts: Parts) -> Result<Bound, Error> {
+        let site = Site::new(tasks.clone(), clock.clone(), options, parts)?;
         Self::serve(Arc::new(site)).await
     }
 
@@ -82,7 +82,7 @@ impl Server {
 }
 
 /// An empty host is every address, IPv6 and IPv4 where the system has both.
-async fn listen(address: &str) -> io::Result<TcpListener> {
+pub(super) async fn listen(address: &str) -> io::Result<TcpListener> {
     match address.strip_prefix(':') {
         None => TcpListener::bind(address).await,
         Some(port) => match TcpListener::bind(format!("[::]:{port}")).await {

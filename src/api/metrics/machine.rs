@@ -73,7 +73,7 @@ impl Summary {
         summary
     }
 
-    pub(super) fn families(&self, durable: bool) -> Vec<Family> {
+    pub(super) fn families(&self) -> Vec<Family> {
         let one = |name, help, value: usize| family(name, MetricType::Gauge, help, [(&[][..], value as f64)]);
         let mut all = vec![
             family(
@@ -102,11 +102,6 @@ impl Summary {
                 "botwatch_alerting_told_open",
                 "Alerts that an integration was told of and whose end it was not told yet.",
                 self.told,
-            ),
-            one(
-                "botwatch_alerting_journal_durable",
-                "Whether the journal commits: 0 while the disk refuses writes.",
-                usize::from(durable),
             ),
             family(
                 "botwatch_alerting_deliveries",

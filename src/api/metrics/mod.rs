@@ -40,7 +40,7 @@ async fn all(site: &Site) -> Vec<Family> {
     all.extend(status(site));
     // When the dispatcher has stopped, what it knows is missing, and the rest is still worth having.
     if let Ok(machine) = site.read(machine::Summary::of).await {
-        all.extend(machine.families(site.machine.is_durable()));
+        all.extend(machine.families());
     }
     all.extend(signals::families(&site.store, site.clock.now()));
     all.finish()

@@ -61,6 +61,18 @@ pub(super) fn families(groups: &[GroupView]) -> Vec<Family> {
         "The total number of rule group evaluations missed due to slow rule group evaluation.",
         &|g| Some(g.missed as f64),
     ));
+    all.push(each(
+        "prometheus_rule_evaluations_total",
+        MetricType::Counter,
+        "The total number of rule evaluations.",
+        &|g| Some(g.evaluations as f64),
+    ));
+    all.push(each(
+        "prometheus_rule_evaluation_failures_total",
+        MetricType::Counter,
+        "The total number of rule evaluation failures.",
+        &|g| Some(g.failures as f64),
+    ));
     all.push(alerts(groups));
     all
 }

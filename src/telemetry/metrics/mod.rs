@@ -89,7 +89,7 @@ fn family(from: &proto::MetricFamily) -> Option<Family> {
         proto::MetricType::GAUGE => MetricType::Gauge,
         proto::MetricType::HISTOGRAM => MetricType::Histogram,
         proto::MetricType::SUMMARY => MetricType::Summary,
-        _ => return None,
+        proto::MetricType::UNTYPED => return None,
     };
     let mut samples = Vec::with_capacity(from.get_metric().len());
     for metric in from.get_metric() {
