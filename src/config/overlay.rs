@@ -136,7 +136,9 @@ fn overlay_smtp(global: &mut Global, env: &Known, found: &mut Vec<Diagnostic>) {
         found.push(d.label("the port of no server"));
     }
     if let Some(secure) = env.bool("SMTP_SECURE", found) {
-        global.smtp_force_implicit_tls = Some(secure);
+        // On the port that is TLS from the first byte, `false` is a leftover of the example and not a wish.
+        let smtps = global.smtp_smarthost.as_ref().is_some_and(|s| s.ends_with(":465"));
+        global.smtp_force_implicit_tls = Some(secure).filter(|s| s.value || !smtps);
     }
     if let Some(require) = env.bool("SMTP_REQUIRE_TLS", found) {
         global.smtp_require_tls = Some(require);

@@ -13,7 +13,7 @@ use crate::{
         file::Evaluation,
     },
     net::SecretSource,
-    notify::Integration,
+    notify::{EmailAuth, EmailTls, Integration},
 };
 
 fn secs(n: i64) -> Option<Duration> {
@@ -166,5 +166,31 @@ fn switches() {
     {
         let c = environment(&[("BOT_PID", value), ("BOT_NAME", "b9")]);
         assert_eq!((c.collect.process.map(|p| p.finder), &*c.bot), (Some(finder), "b9"));
+    }
+}
+
+#[test]
+fn how_mail_is_encrypted() {
+    let cases = [
+        ("587", "", EmailTls::StartTls),
+        ("587", "false", EmailTls::StartTls),
+        ("587", "true", EmailTls::Implicit),
+        ("465", "", EmailTls::Implicit),
+        ("465", "false", EmailTls::Implicit),
+    ];
+    for (port, secure, mode) in cases {
+        let c = environment(&[
+            ("SMTP_HOST", "mail.h"),
+            ("SMTP_PORT", port),
+            ("SMTP_SECURE", secure),
+            ("SMTP_USER", "u@h.org"),
+            ("SMTP_PASS_FILE", "/run/p"),
+            ("ALERT_EMAIL_RECIPIENTS", "a@h.org"),
+        ]);
+        let id = &c.alerting.receivers["critical"][0].id;
+        let Integration::Email(email) = &c.notify.integrations[id] else { panic!("{id:?}") };
+        assert_eq!((email.tls_mode, &*email.from), (mode, "u@h.org"), "{port} {secure}");
+        let password = Some(SecretSource::File("/run/p".into()));
+        assert!(matches!(&email.auth, EmailAuth::Password { password: p, .. } if *p == password));
     }
 }
