@@ -9,6 +9,7 @@ use super::*;
 use crate::{
     collect::ProcessFinder,
     config::{
+        endpoints::masked,
         env::{VARIABLES, names_of},
         file::Evaluation,
     },
@@ -192,5 +193,21 @@ fn how_mail_is_encrypted() {
         assert_eq!((email.tls_mode, &*email.from), (mode, "u@h.org"), "{port} {secure}");
         let password = Some(SecretSource::File("/run/p".into()));
         assert!(matches!(&email.auth, EmailAuth::Password { password: p, .. } if *p == password));
+    }
+}
+
+#[test]
+fn values_are_masked_in_place() {
+    let cases = [
+        (r#"[{"url":"https://h.org/a","timeout":10}]"#, r#"[{"url":"https://h.org**","timeout":10}]"#),
+        (r#"{"headers": {"X-K" : "a\"b"}}"#, r#"{"headers": {"X-K" : "**"*"}}"#),
+        ("[{url: https://u:p@h/x, n: 5}]", "[{url: ***************, n: 5}]"),
+        (r#"[{"url":"https://h/s"#, r#"[{"url":"https://h**"#),
+        ("'sécret", "'*******"),
+        ("", ""),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(masked(text), expected);
+        assert_eq!(masked(text).len(), text.len());
     }
 }
