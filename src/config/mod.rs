@@ -5,6 +5,7 @@
 //! masked, and is the only place that reads the environment. It runs nothing and keeps nothing.
 
 mod check;
+mod endpoints;
 pub mod env;
 mod expand;
 pub mod file;

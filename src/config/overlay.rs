@@ -4,18 +4,17 @@
 use std::sync::Arc;
 
 use botwatch_core::{
-    diag::{Diagnostic, SourceText},
+    diag::Diagnostic,
     model::{Duration, Secret},
-    yaml::{self, Limits, Reader, Value},
 };
 
 use super::{
+    endpoints,
     env::{Known, SEVERITIES, TYPES},
     file::{
-        Bot, Email, Evaluation, File, Global, Header, Headers, Http, InhibitRule, Matchers, Process,
-        Receiver, Retry, Route, Slack, Webhook,
+        Bot, Email, Evaluation, File, Global, InhibitRule, Matchers, Process, Receiver, Route, Slack, Webhook,
     },
-    value::{At, GoDuration, Read, SecretUrl, Url},
+    value::{At, SecretUrl, Url},
 };
 
 /// Scrape and evaluation interval of an environment-only start (DESIGN §4 "Shipped timings").
@@ -136,7 +135,9 @@ fn overlay_smtp(global: &mut Global, env: &Known, found: &mut Vec<Diagnostic>) {
         found.push(d.label("the port of no server"));
     }
     if let Some(secure) = env.bool("SMTP_SECURE", found) {
-        global.smtp_force_implicit_tls = Some(secure);
+        // On the port that is TLS from the first byte, `false` is a leftover of the example and not a wish.
+        let smtps = global.smtp_smarthost.as_ref().is_some_and(|s| s.ends_with(":465"));
+        global.smtp_force_implicit_tls = Some(secure).filter(|s| s.value || !smtps);
     }
     if let Some(require) = env.bool("SMTP_REQUIRE_TLS", found) {
         global.smtp_require_tls = Some(require);
@@ -279,7 +280,7 @@ impl<'e> Channels<'e> {
         }
         let webhooks =
             match enabled(env, "WEBHOOK_ALERTS_ENABLED", env.is_set("ALERT_WEBHOOK_ENDPOINTS"), found) {
-                true if env.is_set("ALERT_WEBHOOK_ENDPOINTS") => endpoints(env, found),
+                true if env.is_set("ALERT_WEBHOOK_ENDPOINTS") => endpoints::read(env, found),
                 true => {
                     missing(env, "WEBHOOK_ALERTS_ENABLED", "ALERT_WEBHOOK_ENDPOINTS", found);
                     Vec::new()
@@ -362,76 +363,4 @@ fn missing(env: &Known, switch: &str, variable: &str, found: &mut Vec<Diagnostic
         None => Diagnostic::global("missing-variable", message),
     };
     found.push(d.label(format!("needs {variable}")).hint(format!("set {variable}, or {switch}=false")));
-}
-
-/// `ALERT_WEBHOOK_ENDPOINTS`: JSON, read as YAML of which it is a part, so that problems have a place in it.
-fn endpoints(env: &Known, found: &mut Vec<Diagnostic>) -> Vec<Webhook> {
-    const NAME: &str = "ALERT_WEBHOOK_ENDPOINTS";
-    let Some(text) = env.text(NAME) else { return Vec::new() };
-    // Quotes that a shell needs stay in where no shell reads the file.
-    let bare = text.value.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')).unwrap_or(&text.value);
-    let source = SourceText::new(NAME, bare);
-    let (document, mut problems) = yaml::parse(source, &Limits { nodes_max: 10_000, depth_max: 16 });
-    for problem in &mut problems {
-        if problem.code == "yaml-syntax" {
-            problem.code = "json-syntax";
-        }
-    }
-    found.append(&mut problems);
-    let Some(document) = document else { return Vec::new() };
-    let mut reader = Reader::new(&document);
-    let mut webhooks = Vec::new();
-    // The original's example is a list; one endpoint by itself is what people try first.
-    let items = match &document.root.value {
-        Value::Mapping(_) => std::slice::from_ref(&document.root),
-        _ => reader.list(&document.root).unwrap_or_default(),
-    };
-    for item in items {
-        webhooks.extend(endpoint(&mut reader, item));
-    }
-    found.extend(reader.finish());
-    webhooks
-}
-
-fn endpoint(reader: &mut Reader, node: &yaml::Node) -> Option<Webhook> {
-    let mut fields = reader.map(node, "an endpoint")?;
-    let url = fields.require(reader, "url", At::read);
-    let attempts = fields.get(reader, "retryAttempts", At::<u64>::read);
-    let timeout = fields.get(reader, "timeout", At::<u64>::read);
-    let headers = fields.get(reader, "headers", read_headers);
-    fields.finish(reader);
-    if let Some(zero) = timeout.as_ref().filter(|t| t.value == 0) {
-        reader.report(
-            zero.error("invalid-value", "a timeout of zero").label("expected milliseconds, such as 10000"),
-        );
-    }
-    // Zero retries is one attempt.
-    let retry = attempts.map(|a| Retry {
-        attempts: Some(At { value: a.value.saturating_add(1), place: a.place }),
-        ..Retry::default()
-    });
-    let timeout = timeout.map(|t| {
-        let ms = i64::try_from(t.value).unwrap_or(i64::MAX / 2);
-        At { value: GoDuration(Duration::from_millis(ms)), place: t.place }
-    });
-    Some(Webhook {
-        url,
-        retry,
-        timeout,
-        http_config: headers.map(|h| Http { http_headers: Some(h), ..Http::default() }),
-        send_resolved: Some(At::default_value(true)),
-        botwatch_object: Some(At::default_value(true)),
-        ..Webhook::default()
-    })
-}
-
-/// Headers as plain pairs. All count as secret: tokens are what they are used for.
-fn read_headers(reader: &mut Reader, node: &yaml::Node) -> Option<Headers> {
-    let pairs = super::value::Pairs::read(reader, node)?;
-    let mut headers = Vec::new();
-    for (name, value) in pairs.0 {
-        let secret = At { value: Secret::new(&*value.value), place: value.place };
-        headers.push((name, Header { secrets: Some(vec![secret]), ..Header::default() }));
-    }
-    Some(Headers(headers))
 }

@@ -9,11 +9,12 @@ use super::*;
 use crate::{
     collect::ProcessFinder,
     config::{
+        endpoints::masked,
         env::{VARIABLES, names_of},
         file::Evaluation,
     },
     net::SecretSource,
-    notify::Integration,
+    notify::{EmailAuth, EmailTls, Integration},
 };
 
 fn secs(n: i64) -> Option<Duration> {
@@ -166,5 +167,47 @@ fn switches() {
     {
         let c = environment(&[("BOT_PID", value), ("BOT_NAME", "b9")]);
         assert_eq!((c.collect.process.map(|p| p.finder), &*c.bot), (Some(finder), "b9"));
+    }
+}
+
+#[test]
+fn how_mail_is_encrypted() {
+    let cases = [
+        ("587", "", EmailTls::StartTls),
+        ("587", "false", EmailTls::StartTls),
+        ("587", "true", EmailTls::Implicit),
+        ("465", "", EmailTls::Implicit),
+        ("465", "false", EmailTls::Implicit),
+    ];
+    for (port, secure, mode) in cases {
+        let c = environment(&[
+            ("SMTP_HOST", "mail.h"),
+            ("SMTP_PORT", port),
+            ("SMTP_SECURE", secure),
+            ("SMTP_USER", "u@h.org"),
+            ("SMTP_PASS_FILE", "/run/p"),
+            ("ALERT_EMAIL_RECIPIENTS", "a@h.org"),
+        ]);
+        let id = &c.alerting.receivers["critical"][0].id;
+        let Integration::Email(email) = &c.notify.integrations[id] else { panic!("{id:?}") };
+        assert_eq!((email.tls_mode, &*email.from), (mode, "u@h.org"), "{port} {secure}");
+        let password = Some(SecretSource::File("/run/p".into()));
+        assert!(matches!(&email.auth, EmailAuth::Password { password: p, .. } if *p == password));
+    }
+}
+
+#[test]
+fn values_are_masked_in_place() {
+    let cases = [
+        (r#"[{"url":"https://h.org/a","timeout":10}]"#, r#"[{"url":"https://h.org**","timeout":10}]"#),
+        (r#"{"headers": {"X-K" : "a\"b"}}"#, r#"{"headers": {"X-K" : "**"*"}}"#),
+        ("[{url: https://u:p@h/x, n: 5}]", "[{url: ***************, n: 5}]"),
+        (r#"[{"url":"https://h/s"#, r#"[{"url":"https://h**"#),
+        ("'sécret", "'*******"),
+        ("", ""),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(masked(text), expected);
+        assert_eq!(masked(text).len(), text.len());
     }
 }

@@ -1,4 +1,4 @@
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use botwatch_core::{model::Duration, rules::NoData};
 
@@ -206,4 +206,21 @@ receivers:
             assert!(!shown.contains("hidden"), "{shown}");
         }
     }
+}
+
+#[test]
+fn every_example_loads() {
+    let mut seen = 0;
+    for folder in fs::read_dir(repository().join("examples")).unwrap() {
+        let folder = folder.unwrap().path();
+        let names = ["botwatch.yml", "prometheus.yml", "alertmanager.yml"];
+        let files: Vec<PathBuf> = names.iter().map(|n| folder.join(n)).filter(|p| p.exists()).collect();
+        if files.is_empty() {
+            continue;
+        }
+        let loaded = load(&files, &none(), &Flags::default());
+        assert!(loaded.configuration.is_some(), "{}: {}", folder.display(), lines(&loaded.diagnostics));
+        seen += 1;
+    }
+    assert!(seen > 0);
 }
