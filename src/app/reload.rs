@@ -8,7 +8,6 @@ use botwatch_core::{
     model::Timestamp,
 };
 use parking_lot::Mutex;
-use prometheus::{Gauge, IntGauge, Registry};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use super::{
@@ -123,8 +122,6 @@ pub(super) struct Reloads {
     state: Mutex<State>,
     observers: AsyncMutex<Observers>,
     watched: watch::Sender<Vec<PathBuf>>,
-    successful: IntGauge,
-    success_seconds: Gauge,
 }
 
 impl Reloads {
@@ -133,31 +130,13 @@ impl Reloads {
         settings: Settings,
         parts: Parts,
         observers: Observers,
-        registry: &Registry,
     ) -> Self {
-        let successful = IntGauge::new(
-            "prometheus_config_last_reload_successful",
-            "Whether the last configuration reload attempt was successful.",
-        )
-        .expect("a constant name");
-        let success_seconds = Gauge::new(
-            "prometheus_config_last_reload_success_timestamp_seconds",
-            "Timestamp of the last successful configuration reload.",
-        )
-        .expect("a constant name");
-        for collector in [Box::new(successful.clone()) as Box<dyn prometheus::core::Collector>, Box::new(success_seconds.clone())] {
-            registry.register(collector).expect("each module registers its own names, once");
-        }
-        successful.set(1);
-        success_seconds.set(state.loaded_at.as_secs_f64());
         Self {
             settings,
             parts,
             state: Mutex::new(state),
             observers: AsyncMutex::new(observers),
             watched: watch::Sender::new(Vec::new()),
-            successful,
-            success_seconds,
         }
     }
 
@@ -202,8 +181,6 @@ impl Reloads {
             logs.set(level, &debug);
         }
         let now = parts.clock.now();
-        self.successful.set(1);
-        self.success_seconds.set(now.as_secs_f64());
         let mut state = self.state.lock();
         let fixed = state.fixed.clone();
         if fixed != Fixed::of(configuration) {
@@ -214,7 +191,6 @@ impl Reloads {
 
     /// Logs what is wrong; the text for whoever asked.
     fn failed(&self, why: &'static str, error: &Error) -> String {
-        self.successful.set(0);
         self.state.lock().failed = true;
         let Error::Configuration(diagnostics) = error else {
             let text = chain(error);

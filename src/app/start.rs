@@ -186,7 +186,6 @@ pub async fn start(settings: Settings, clock: Clock, logs: Option<telemetry::Log
             logs,
         },
         observers,
-        registry,
     ));
     let parts = api::Parts {
         store: store.clone(),

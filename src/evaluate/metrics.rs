@@ -20,7 +20,7 @@ impl Metrics {
             register(registry, IntCounter::new(name, help).expect("a constant name"))
         };
         let group = HistogramOpts::new(
-            "prometheus_rule_group_duration_histogram_seconds",
+            "botwatch_evaluate_group_duration_seconds",
             "How long evaluations of rule groups took.",
         );
         Self {
