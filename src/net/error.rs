@@ -211,7 +211,7 @@ pub(super) fn classify(error: reqwest::Error, peer: &str) -> Error {
 }
 
 /// What TLS says, in words that help.
-pub(super) fn tls_reason(error: &rustls::Error) -> String {
+pub fn tls_reason(error: &rustls::Error) -> String {
     use rustls::{CertificateError as C, Error as E};
     match error {
         E::InvalidCertificate(C::UnknownIssuer) => {

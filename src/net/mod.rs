@@ -24,7 +24,7 @@ mod tls;
 
 pub use address::is_public;
 pub use client::{BodyMax, Client, Request, Response};
-pub use error::{Error, redact_url};
+pub use error::{Error, redact_url, tls_reason};
 pub use oauth2::TokenSource;
 pub use options::{Auth, Grant, HttpOptions, OAuth2, ProxyOptions, Reach, TlsOptions, TlsVersion};
 pub use secret::SecretSource;

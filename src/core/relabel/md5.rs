@@ -1,4 +1,4 @@
-//! MD5 (RFC 1321), for `hashmod` alone, whose results must be Prometheus'. It protects nothing.
+//! MD5 (RFC 1321): for `hashmod`, whose results must be Prometheus', and for CRAM-MD5. Trust nothing to it.
 
 /// `floor(2^32 · |sin(i + 1)|)`.
 const SINES: [u32; 64] = [
@@ -69,7 +69,8 @@ const SINES: [u32; 64] = [
 ];
 const SHIFTS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
 
-pub(super) fn md5(message: &[u8]) -> [u8; 16] {
+/// The digest of a whole message.
+pub fn md5(message: &[u8]) -> [u8; 16] {
     let mut state = [0x6745_2301u32, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
     let mut blocks = message.chunks_exact(64);
     for block in &mut blocks {

@@ -11,6 +11,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
+pub use md5::md5;
 pub use process::process;
 pub use rule::{
     Action, DEFAULT_REGEX, DEFAULT_REPLACEMENT, DEFAULT_SEPARATOR, NameValidation, Problem, Rule, Spec,

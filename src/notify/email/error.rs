@@ -1,0 +1,154 @@
+//! What can go wrong between a delivery and a server's "250".
+
+use crate::net;
+
+/// Why a message was not delivered. No text has a secret in it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A certificate, secret or token can't be had.
+    #[error(transparent)]
+    Net(#[from] net::Error),
+    /// A setting can't work.
+    #[error("`{option}`: {reason}")]
+    Option {
+        /// Key.
+        option: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A template that addresses or heads the message did not execute.
+    #[error("template of `{field}`: {reason}")]
+    Template {
+        /// Key.
+        field: String,
+        /// As the engine words it.
+        reason: String,
+    },
+    /// No address, or none that can be written to.
+    #[error("`{field}`: {reason}")]
+    Address {
+        /// `to` or `from`.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The name has no address.
+    #[error("can't resolve `{host}`: {reason}")]
+    Dns {
+        /// Name.
+        host: String,
+        /// The resolver's words.
+        reason: String,
+    },
+    /// No connection.
+    #[error("can't connect to {peer}: {reason}")]
+    Connect {
+        /// Host and port.
+        peer: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// The handshake failed.
+    #[error("TLS with {peer}: {reason}")]
+    Tls {
+        /// Host and port.
+        peer: String,
+        /// What TLS says.
+        reason: String,
+    },
+    /// The server refused a step.
+    #[error("the server refused {step}: {code} {text}")]
+    Refused {
+        /// What we asked for.
+        step: &'static str,
+        /// Its code.
+        code: u16,
+        /// Its words.
+        text: String,
+        /// Whether the refusal is of this message, not of the moment.
+        permanent: bool,
+    },
+    /// The server refused every recipient.
+    #[error("the server refused every recipient: {texts}")]
+    Recipients {
+        /// Who, and its words.
+        texts: String,
+        /// All for good.
+        permanent: bool,
+    },
+    /// The server's answer is no SMTP.
+    #[error("the server's answer to {step} is no SMTP: {reason}")]
+    Protocol {
+        /// What we asked for.
+        step: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The time was up.
+    #[error("no answer to {step} in time")]
+    Timeout {
+        /// What we waited for.
+        step: &'static str,
+    },
+    /// The connection broke.
+    #[error("the connection broke during {step}: {reason}")]
+    Broken {
+        /// What we were doing.
+        step: &'static str,
+        /// The system's words.
+        reason: String,
+    },
+    /// The whole message was sent, and no answer came: it may have been taken.
+    #[error("no answer after the message was sent, it may arrive twice: {reason}")]
+    Unanswered {
+        /// What happened instead.
+        reason: String,
+    },
+    /// Encryption is demanded, and the server has none to offer.
+    #[error("the server offers no STARTTLS, and `require_tls` is set")]
+    NoStartTls,
+    /// The server offers no way to log in that we have the secrets for.
+    #[error("no way to log in: the server offers {offered}")]
+    NoMechanism {
+        /// What it offers.
+        offered: String,
+    },
+    /// Credentials would cross the network in the clear.
+    #[error("the connection is not encrypted: credentials are not sent over it")]
+    Unencrypted,
+    /// A recipient's or our address needs SMTPUTF8.
+    #[error("the server takes only ASCII addresses")]
+    NoUtf8,
+}
+
+impl Error {
+    /// Whether trying again can't help.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Net(e) => e.is_permanent(),
+            Self::Option { .. }
+            | Self::Template { .. }
+            | Self::Address { .. }
+            | Self::NoStartTls
+            | Self::NoMechanism { .. }
+            | Self::Unencrypted
+            | Self::NoUtf8 => true,
+            Self::Refused { permanent, .. } | Self::Recipients { permanent, .. } => *permanent,
+            Self::Dns { .. }
+            | Self::Connect { .. }
+            | Self::Tls { .. }
+            | Self::Protocol { .. }
+            | Self::Timeout { .. }
+            | Self::Broken { .. }
+            | Self::Unanswered { .. } => false,
+        }
+    }
+
+    /// The error with its causes in one line.
+    pub fn chain(&self) -> String {
+        match self {
+            Self::Net(e) => e.chain(),
+            other => other.to_string(),
+        }
+    }
+}

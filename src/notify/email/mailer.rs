@@ -1,0 +1,241 @@
+//! From a delivery to an outcome.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use botwatch_core::{
+    alerting::{DeliveryId, Outcome, Send},
+    model::Timestamp,
+    template::{Data, Templates},
+};
+use parking_lot::Mutex;
+
+use super::{
+    Error,
+    chart::{self, Size},
+    message::{self, Envelope, Parts},
+    session::{self, Refusal},
+};
+use crate::{
+    net::TokenSource,
+    notify::{Course, EmailAuth, EmailOptions},
+    runtime::Clock,
+};
+
+/// Subject unless a header sets it.
+const SUBJECT: &str = r#"{{ template "email.default.subject" . }}"#;
+/// The page in place of one whose template fails.
+const HTML: &str = r#"{{ template "email.default.html" . }}"#;
+/// The text in place of one whose template fails.
+const TEXT: &str = r#"{{ template "email.default.text" . }}"#;
+/// Half-done deliveries that are remembered; one integration has one per group at most.
+const HALF_DONE_MAX: usize = 256;
+/// Key of [`Outcome::Delivered`] under which stands whom a message didn't reach; empty when it reached all.
+const REFUSED: &str = "refused";
+/// Severities that mark a message as urgent.
+const URGENT: &[&str] = &["critical", "emergency", "page", "fatal"];
+
+/// One e-mail integration. It keeps no connection: alerts are rare, and servers close idle ones.
+pub struct Mailer {
+    options: EmailOptions,
+    tokens: Option<TokenSource>,
+    /// Who has a message already that others are still to get.
+    half_done: Mutex<BTreeMap<DeliveryId, BTreeSet<String>>>,
+}
+
+/// What the templates gave.
+struct Rendered {
+    to: String,
+    from: String,
+    subject: String,
+    headers: Vec<(Arc<str>, String)>,
+    html: String,
+    text: String,
+}
+
+impl Mailer {
+    /// For one configured receiver. The clock says when OAuth tokens end.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for what can't work; [`Error::Net`] for the token endpoint.
+    pub fn new(options: &EmailOptions, clock: &Clock) -> Result<Self, Error> {
+        let invalid = |option, reason: &str| Error::Option { option, reason: reason.to_owned() };
+        let word = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_ascii_graphic());
+        if !word(&options.host) {
+            return Err(invalid("smarthost", "no host"));
+        }
+        if !word(&options.hello) {
+            return Err(invalid("hello", "no host name"));
+        }
+        if let Some((name, _)) = options.headers.iter().find(|(name, _)| !message::may_be_set(name)) {
+            return Err(invalid("headers", &format!("`{name}` can't be set")));
+        }
+        let tokens = match &options.auth {
+            EmailAuth::XOAuth2 { oauth2, .. } => Some(TokenSource::new((**oauth2).clone(), clock)?),
+            EmailAuth::None | EmailAuth::Password { .. } => None,
+        };
+        Ok(Self { options: options.clone(), tokens, half_done: Mutex::default() })
+    }
+
+    /// Makes one attempt, ended at `send.deadline` at the latest. `course` is of the first alert.
+    pub async fn attempt(
+        &self,
+        send: &Send,
+        data: &Data,
+        templates: &Templates,
+        course: Option<Course>,
+        now: Timestamp,
+    ) -> Outcome {
+        let result = match self.render(data, templates) {
+            Ok(rendered) => self.send(send, data, rendered, course, now).await,
+            Err(e) => Err(e),
+        };
+        result.unwrap_or_else(|e| {
+            let error = e.chain();
+            if e.is_permanent() {
+                Outcome::Permanent { error }
+            } else {
+                Outcome::Transient { error, retry_after: None }
+            }
+        })
+    }
+
+    /// Where a body's template fails, the built-in one stands in and says so: a page must not be lost to a typo.
+    fn render(&self, data: &Data, templates: &Templates) -> Result<Rendered, Error> {
+        let line = |field: &str, text: &str| {
+            let failed = |e: botwatch_core::template::TemplateError| Error::Template {
+                field: field.to_owned(),
+                reason: e.to_string(),
+            };
+            templates.text(text, data).map_err(failed)
+        };
+        let mut trouble = Vec::new();
+        let mut html = |text: &str| match templates.html(text, data) {
+            Ok(html) => Ok(html),
+            Err(e) => {
+                trouble.push(format!("template of `html`: {e}"));
+                templates.html(HTML, data).map_err(|e| Error::Template {
+                    field: "html".to_owned(),
+                    reason: e.to_string(),
+                })
+            }
+        };
+        let html = if self.options.html.is_empty() { String::new() } else { html(&self.options.html)? };
+        let mut or_default = |field: &str, text: &str, default: &str| {
+            line(field, text).or_else(|e| {
+                trouble.push(e.to_string());
+                line(field, default)
+            })
+        };
+        let mut text = match &*self.options.text {
+            // A message has a body, even if nobody configured one.
+            "" if self.options.html.is_empty() => line("text", TEXT)?,
+            "" => String::new(),
+            text => or_default("text", text, TEXT)?,
+        };
+        let own = self.options.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("subject"));
+        let subject = or_default("headers: Subject", own.map_or(SUBJECT, |(_, text)| text), SUBJECT)?;
+        let mut headers = Vec::new();
+        for (name, value) in &self.options.headers {
+            if !name.eq_ignore_ascii_case("subject") {
+                headers.push((Arc::clone(name), line(&format!("headers: {name}"), value)?));
+            }
+        }
+        if !trouble.is_empty() && text.is_empty() {
+            text = line("text", TEXT).unwrap_or_default();
+        }
+        for reason in &trouble {
+            tracing::warn!(receiver = %data.receiver, "e-mail goes out with the built-in template: {reason}");
+            text.push_str(&format!("\n\nbotwatch: built-in template used: {reason}\n"));
+        }
+        let (to, from) = (line("to", &self.options.to)?, line("from", &self.options.from)?);
+        Ok(Rendered { to, from, subject, headers, html, text })
+    }
+
+    async fn send(
+        &self,
+        send: &Send,
+        data: &Data,
+        rendered: Rendered,
+        course: Option<Course>,
+        now: Timestamp,
+    ) -> Result<Outcome, Error> {
+        let delivery = &send.delivery;
+        let chart = course.as_ref().and_then(|course| chart::chart(course, Size::EMAIL));
+        let urgent = data.alerts.iter().any(|alert| {
+            alert.ends_at.is_none() && alert.labels.get("severity").is_some_and(|s| URGENT.contains(&s))
+        });
+        let (mut envelope, message) = message::compose(Parts {
+            to: &rendered.to,
+            from: &rendered.from,
+            subject: &rendered.subject,
+            headers: &rendered.headers,
+            html: &rendered.html,
+            text: &rendered.text,
+            chart,
+            delivery: &delivery.id.0,
+            group_key: &delivery.group_key,
+            receiver: &delivery.integration.receiver,
+            urgent,
+            now,
+        })?;
+        let done = self.half_done.lock().get(&delivery.id).cloned().unwrap_or_default();
+        envelope.to.retain(|address| !done.contains(address));
+        let left = send.deadline.since(now).to_std();
+        let tokens = self.tokens.as_ref();
+        let result = if envelope.to.is_empty() {
+            Ok(Vec::new())
+        } else {
+            session::deliver(&self.options, tokens, &envelope, &message, left).await
+        };
+        match result {
+            Ok(refused) => Ok(self.settle(send, done, &envelope, &refused)),
+            // The others have it; these never will.
+            Err(Error::Recipients { texts, permanent: true }) if !done.is_empty() => {
+                self.half_done.lock().remove(&delivery.id);
+                Ok(delivered_but(&texts))
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// What became of a message that the server took for at least one recipient.
+    fn settle(
+        &self,
+        send: &Send,
+        mut done: BTreeSet<String>,
+        envelope: &Envelope,
+        refused: &[Refusal],
+    ) -> Outcome {
+        let id = &send.delivery.id;
+        let mut half_done = self.half_done.lock();
+        half_done.remove(id);
+        let texts = refused.iter().map(|r| format!("{}: {}", r.address, r.text)).collect::<Vec<_>>().join("; ");
+        if refused.is_empty() {
+            // What is kept of a receiver is only ever added to: an earlier refusal is taken back.
+            let stale = send.receiver_data.get(REFUSED).is_some_and(|text| !text.is_empty());
+            let receiver_data = stale.then(|| (REFUSED.to_owned(), String::new())).into_iter().collect();
+            return Outcome::Delivered { receiver_data };
+        }
+        if refused.iter().all(|r| r.permanent) {
+            return delivered_but(&texts);
+        }
+        let took = envelope.to.iter().filter(|a| !refused.iter().any(|r| r.address == **a));
+        done.extend(took.cloned());
+        half_done.insert(id.clone(), done);
+        while half_done.len() > HALF_DONE_MAX {
+            half_done.pop_first();
+        }
+        Outcome::Transient {
+            error: format!("the server refused some recipients, the others have it: {texts}"),
+            retry_after: None,
+        }
+    }
+}
+
+fn delivered_but(texts: &str) -> Outcome {
+    tracing::warn!("e-mail delivered, but not to everybody: {texts}");
+    Outcome::Delivered { receiver_data: BTreeMap::from([(REFUSED.to_owned(), texts.to_owned())]) }
+}
