@@ -101,10 +101,6 @@ impl<'a> Value<'a> {
         Value::Str(Text::from(s.into()))
     }
 
-    pub(super) fn shared(s: &Arc<str>) -> Self {
-        Value::Str(Text::Own(Arc::clone(s)))
-    }
-
     /// A list, unless it is too long or lies too deep.
     pub(super) fn list(kind: ListKind, items: Vec<Value<'a>>) -> Result<Self, String> {
         let height = height(items.iter())?;
@@ -191,7 +187,9 @@ impl<'a> Value<'a> {
             Value::Weekday(_) => "time.Weekday",
             Value::Alert(_) => "template.Alert",
             Value::Data(_) => "*template.Data",
-            Value::Rule(_) => "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value interface {} }",
+            Value::Rule(_) => {
+                "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value interface {} }"
+            }
             Value::Sample(_) => "*template.sample",
         }
     }
