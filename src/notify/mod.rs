@@ -15,7 +15,7 @@
 //!
 //! It must not decide whether or when to tell somebody, and must not know `api`, `config`, `collect` or `evaluate`.
 
-mod email;
+pub mod email;
 mod failure;
 mod job;
 mod json;
