@@ -40,7 +40,7 @@ pub(super) fn alert(labels: &[(&str, &str)], annotations: &[(&str, &str)], ended
 }
 
 pub(super) fn data(alerts: Vec<NotifiedAlert>) -> Data {
-    message::data(&delivery("team", alerts), 0, &"http://bot:9095".into(), &Templates {}, Timestamp(0))
+    message::data(&delivery("team", alerts), 0, &"http://bot:9095".into(), &Templates::builtin(), Timestamp(0))
 }
 
 fn id(receiver: &str, kind: &str) -> IntegrationId {
@@ -74,7 +74,7 @@ fn common_is_what_all_shown_alerts_have() {
         (2, "alertname=A", "runbook=r,summary=s"),
         (9, "", "runbook=r"),
     ] {
-        let data = message::data(&delivery, max, &"http://b".into(), &Templates {}, Timestamp(5));
+        let data = message::data(&delivery, max, &"http://b".into(), &Templates::builtin(), Timestamp(5));
         let text = |l: &Labels| l.iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join(",");
         assert_eq!(text(&data.common_labels), labels, "{max}");
         assert_eq!(text(&data.common_annotations), annotations, "{max}");
@@ -83,7 +83,7 @@ fn common_is_what_all_shown_alerts_have() {
         assert_eq!(data.route_labels.value("owner"), "ops");
     }
     let none = super::tests::delivery("r", Vec::new());
-    let data = message::data(&none, 0, &"".into(), &Templates {}, Timestamp(5));
+    let data = message::data(&none, 0, &"".into(), &Templates::builtin(), Timestamp(5));
     assert!(data.common_labels.is_empty() && data.common_annotations.is_empty());
 }
 
@@ -92,7 +92,7 @@ fn route_labels_are_templates_and_a_bad_one_stays() {
     let mut delivery = delivery("r", vec![alert(&[("alertname", "A"), ("bot", "b1")], &[], false)]);
     delivery.route_labels =
         Labels::from_pairs([("who", "{{ .CommonLabels.bot }}"), ("bad", "{{ .Nothing }}"), ("plain", "p")]);
-    let data = message::data(&delivery, 0, &"".into(), &Templates {}, Timestamp(5));
+    let data = message::data(&delivery, 0, &"".into(), &Templates::builtin(), Timestamp(5));
     let values: Vec<_> = data.route_labels.iter().collect();
     assert_eq!(values, [("bad", "{{ .Nothing }}"), ("plain", "p"), ("who", "b1")]);
 }

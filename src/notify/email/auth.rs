@@ -27,8 +27,9 @@ pub(super) enum Login {
 /// # Errors
 /// [`Error::Unencrypted`] when only such are left, [`Error::NoMechanism`] when none is.
 pub(super) fn choose(auth: &EmailAuth, offered: &[String], private: bool) -> Result<&'static str, Error> {
-    let (mut open, none) =
-        (false, || Error::NoMechanism { offered: if offered.is_empty() { "none".into() } else { offered.join(", ") } });
+    let (mut open, none) = (false, || Error::NoMechanism {
+        offered: if offered.is_empty() { "none".into() } else { offered.join(", ") },
+    });
     for mechanism in offered {
         let (name, has, shows) = match (mechanism.as_str(), auth) {
             ("PLAIN", EmailAuth::Password { password, .. }) => ("PLAIN", password.is_some(), true),
@@ -104,7 +105,10 @@ fn without_secrets(error: Error, login: &Login) -> Error {
     let Error::Refused { step, code, text, permanent } = error else { return error };
     let sent = match login {
         Login::Plain { identity, username, password } => {
-            vec![password.reveal().to_owned(), encode(&format!("{identity}\0{username}\0{}", password.reveal()))]
+            vec![
+                password.reveal().to_owned(),
+                encode(&format!("{identity}\0{username}\0{}", password.reveal())),
+            ]
         }
         Login::Login { password, .. } => vec![password.reveal().to_owned(), encode(password.reveal())],
         Login::CramMd5 { secret, .. } => vec![secret.reveal().to_owned()],

@@ -45,10 +45,13 @@ pub(super) fn chart(course: &Course, size: Size) -> Option<Vec<u8>> {
         breach(&mut canvas, &runs, scale.y(limit), course.comparison, size.density as f32);
     }
     threshold(&mut canvas, &scale);
-    let strokes: Vec<_> = runs.iter().flat_map(|run| {
-        let lone = (run.len() == 1).then(|| (run[0], run[0]));
-        lone.into_iter().chain(run.windows(2).map(|w| (w[0], w[1])))
-    }).collect();
+    let strokes: Vec<_> = runs
+        .iter()
+        .flat_map(|run| {
+            let lone = (run.len() == 1).then(|| (run[0], run[0]));
+            lone.into_iter().chain(run.windows(2).map(|w| (w[0], w[1])))
+        })
+        .collect();
     canvas.strokes(&strokes, 1.0 * size.density as f32, LINE);
     if let Some(last) = runs.last().and_then(|run| run.last()) {
         canvas.strokes(&[(*last, *last)], 2.5 * size.density as f32, LINE);
@@ -277,7 +280,8 @@ impl Canvas {
 
     /// A colour's index; the nearest one when the palette is full.
     fn index(&mut self, colour: Rgb) -> u8 {
-        let distance = |c: &Rgb| -> u32 { c.iter().zip(colour).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum() };
+        let distance =
+            |c: &Rgb| -> u32 { c.iter().zip(colour).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum() };
         let nearest = (0..self.palette.len()).min_by_key(|i| distance(&self.palette[*i])).unwrap_or(0);
         if self.palette.len() < 256 && self.palette[nearest] != colour {
             self.palette.push(colour);
@@ -288,7 +292,8 @@ impl Canvas {
 
     /// A rectangle with soft edges where they lie between pixels.
     fn rect(&mut self, (x0, y0): Point, (x1, y1): Point, ink: Rgb) {
-        let inside = |from: f32, to: f32, at: usize| (to.min(at as f32 + 1.0) - from.max(at as f32)).clamp(0.0, 1.0);
+        let inside =
+            |from: f32, to: f32, at: usize| (to.min(at as f32 + 1.0) - from.max(at as f32)).clamp(0.0, 1.0);
         for y in y0.max(0.0) as usize..(y1.ceil().max(0.0) as usize).min(self.height) {
             for x in x0.max(0.0) as usize..(x1.ceil().max(0.0) as usize).min(self.width) {
                 self.blend(x, y, ink, inside(x0, x1, x) * inside(y0, y1, y));
@@ -314,8 +319,11 @@ impl Canvas {
         let wide = right - left;
         let mut cover = vec![0u8; wide * (bottom - top)];
         for (a, b) in strokes {
-            let xs = (a.0.min(b.0) - reach).max(left as f32) as usize..((a.0.max(b.0) + reach) as usize + 1).min(right);
-            for y in (a.1.min(b.1) - reach).max(top as f32) as usize..((a.1.max(b.1) + reach) as usize + 1).min(bottom) {
+            let xs = (a.0.min(b.0) - reach).max(left as f32) as usize
+                ..((a.0.max(b.0) + reach) as usize + 1).min(right);
+            for y in (a.1.min(b.1) - reach).max(top as f32) as usize
+                ..((a.1.max(b.1) + reach) as usize + 1).min(bottom)
+            {
                 for x in xs.clone() {
                     let away = distance((x as f32 + 0.5, y as f32 + 0.5), *a, *b);
                     let here = ((radius + 0.5 - away).clamp(0.0, 1.0) * 255.0) as u8;

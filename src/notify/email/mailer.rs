@@ -46,13 +46,13 @@ pub struct Mailer {
 }
 
 /// What the templates gave.
-struct Rendered {
-    to: String,
-    from: String,
-    subject: String,
-    headers: Vec<(Arc<str>, String)>,
-    html: String,
-    text: String,
+pub(super) struct Rendered {
+    pub(super) to: String,
+    pub(super) from: String,
+    pub(super) subject: String,
+    pub(super) headers: Vec<(Arc<str>, String)>,
+    pub(super) html: String,
+    pub(super) text: String,
 }
 
 impl Mailer {
@@ -88,18 +88,22 @@ impl Mailer {
         course: Option<Course>,
         now: Timestamp,
     ) -> Outcome {
-        let result = match self.render(data, templates) {
-            Ok(rendered) => self.send(send, data, rendered, course, now).await,
-            Err(e) => Err(e),
-        };
-        result.unwrap_or_else(|e| {
-            let error = e.chain();
-            if e.is_permanent() {
-                Outcome::Permanent { error }
-            } else {
-                Outcome::Transient { error, retry_after: None }
-            }
-        })
+        match self.render(data, templates) {
+            Ok(rendered) => self.perform(send, data, rendered, course, now).await,
+            Err(e) => failed(&e),
+        }
+    }
+
+    /// The part of an attempt that follows the templates.
+    pub(super) async fn perform(
+        &self,
+        send: &Send,
+        data: &Data,
+        rendered: Rendered,
+        course: Option<Course>,
+        now: Timestamp,
+    ) -> Outcome {
+        self.send(send, data, rendered, course, now).await.unwrap_or_else(|e| failed(&e))
     }
 
     /// Where a body's template fails, the built-in one stands in and says so: a page must not be lost to a typo.
@@ -116,10 +120,9 @@ impl Mailer {
             Ok(html) => Ok(html),
             Err(e) => {
                 trouble.push(format!("template of `html`: {e}"));
-                templates.html(HTML, data).map_err(|e| Error::Template {
-                    field: "html".to_owned(),
-                    reason: e.to_string(),
-                })
+                templates
+                    .html(HTML, data)
+                    .map_err(|e| Error::Template { field: "html".to_owned(), reason: e.to_string() })
             }
         };
         let html = if self.options.html.is_empty() { String::new() } else { html(&self.options.html)? };
@@ -212,7 +215,8 @@ impl Mailer {
         let id = &send.delivery.id;
         let mut half_done = self.half_done.lock();
         half_done.remove(id);
-        let texts = refused.iter().map(|r| format!("{}: {}", r.address, r.text)).collect::<Vec<_>>().join("; ");
+        let texts =
+            refused.iter().map(|r| format!("{}: {}", r.address, r.text)).collect::<Vec<_>>().join("; ");
         if refused.is_empty() {
             // What is kept of a receiver is only ever added to: an earlier refusal is taken back.
             let stale = send.receiver_data.get(REFUSED).is_some_and(|text| !text.is_empty());
@@ -238,4 +242,13 @@ impl Mailer {
 fn delivered_but(texts: &str) -> Outcome {
     tracing::warn!("e-mail delivered, but not to everybody: {texts}");
     Outcome::Delivered { receiver_data: BTreeMap::from([(REFUSED.to_owned(), texts.to_owned())]) }
+}
+
+fn failed(error: &Error) -> Outcome {
+    let text = error.chain();
+    if error.is_permanent() {
+        Outcome::Permanent { error: text }
+    } else {
+        Outcome::Transient { error: text, retry_after: None }
+    }
 }

@@ -65,7 +65,8 @@ pub(super) struct Envelope {
 
 /// Whether a header of that name may be set.
 pub(super) fn may_be_set(name: &str) -> bool {
-    let legal = !name.is_empty() && name.len() <= 76 && name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+    let legal =
+        !name.is_empty() && name.len() <= 76 && name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
     legal && !RESERVED.iter().any(|r| r.eq_ignore_ascii_case(name))
 }
 
@@ -204,7 +205,10 @@ fn envelope(from: &Mailbox, to: &Mailboxes) -> Result<Envelope, Error> {
 fn path(field: &'static str, address: &Address) -> Result<String, Error> {
     let bad = || Error::Address { field, reason: format!("`{address}` can't be written to") };
     let (user, domain) = (address.user(), address.domain());
-    if [user, domain].iter().any(|s| s.is_empty() || s.contains(|c: char| c.is_control() || "<> ".contains(c))) {
+    if [user, domain]
+        .iter()
+        .any(|s| s.is_empty() || s.contains(|c: char| c.is_control() || "<> ".contains(c)))
+    {
         return Err(bad());
     }
     if domain.is_ascii() {
@@ -285,7 +289,9 @@ fn place_chart(html: &str, has_chart: bool) -> (String, bool) {
 }
 
 fn find_img(html: &str) -> Option<usize> {
-    html.as_bytes().windows(5).position(|w| w[..4].eq_ignore_ascii_case(b"<img") && w[4].is_ascii_whitespace())
+    html.as_bytes()
+        .windows(5)
+        .position(|w| w[..4].eq_ignore_ascii_case(b"<img") && w[4].is_ascii_whitespace())
 }
 
 /// Length of the tag that begins here; quoted values may have `>` in them.

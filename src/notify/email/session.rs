@@ -280,7 +280,8 @@ mod tests {
 
     #[test]
     fn extensions_are_read_from_the_greeting() {
-        let lines = ["mx.example.org", "STARTTLS", "size 1000", "AUTH PLAIN LOGIN", "AUTH=LOGIN XOAUTH2", "X-ODD"];
+        let lines =
+            ["mx.example.org", "STARTTLS", "size 1000", "AUTH PLAIN LOGIN", "AUTH=LOGIN XOAUTH2", "X-ODD"];
         let expected = Extensions {
             starttls: true,
             utf8: false,

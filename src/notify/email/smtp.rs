@@ -131,10 +131,7 @@ impl Dialogue {
     }
 }
 
-async fn read_reply(
-    stream: &mut BufReader<Box<dyn Stream>>,
-    step: &'static str,
-) -> Result<Reply, Error> {
+async fn read_reply(stream: &mut BufReader<Box<dyn Stream>>, step: &'static str) -> Result<Reply, Error> {
     let mut reply = Reply { code: 0, lines: Vec::new() };
     let mut line = Vec::new();
     loop {

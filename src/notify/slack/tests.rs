@@ -47,7 +47,7 @@ fn options() -> SlackOptions {
 fn composed(options: &SlackOptions) -> Value {
     let alerts =
         vec![alert(&[("alertname", "MemoryHigh"), ("severity", "critical")], &[("summary", "91 %")], false)];
-    let composed = compose(options, &data(alerts), &Templates {});
+    let composed = compose(options, &data(alerts), &Templates::builtin());
     let message = composed.message.expect("a message");
     serde_json::from_slice(&go_json::to_vec(&message).expect("JSON")).expect("JSON")
 }
@@ -163,7 +163,7 @@ fn long_texts_are_cut() {
 
 #[test]
 fn a_message_that_replaces_another_can_still_be_posted_anew() {
-    let composed = compose(&options(), &data(Vec::new()), &Templates {});
+    let composed = compose(&options(), &data(Vec::new()), &Templates::builtin());
     let mut message = composed.message.expect("a message");
     let place = |m: &super::Message| {
         let json: Value = serde_json::from_slice(&go_json::to_vec(m).expect("JSON")).expect("JSON");
@@ -195,7 +195,7 @@ fn a_template_that_fails_is_replaced_by_plain_words() {
     );
     // Without a channel there is nowhere to send it.
     let options = SlackOptions { channel: broken, ..options };
-    let composed = compose(&options, &data(Vec::new()), &Templates {});
+    let composed = compose(&options, &data(Vec::new()), &Templates::builtin());
     assert!(composed.message.is_err_and(|e| e.starts_with("`channel`: ")));
 }
 

@@ -109,7 +109,7 @@ fn options(integrations: Vec<Integration>) -> Options {
     let ids = integrations.into_iter().enumerate().map(|(n, i)| (integration_id(i.kind(), n), i));
     Options {
         integrations: ids.collect(),
-        templates: Arc::new(Templates {}),
+        templates: Arc::new(Templates::builtin()),
         external_url: "http://bot.example:9095".into(),
     }
 }

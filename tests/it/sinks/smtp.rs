@@ -313,7 +313,8 @@ impl Session {
         self.hello = true;
         self.reset();
         let script = Arc::clone(&self.server.script);
-        let mut lines = vec!["localhost".to_owned(), format!("SIZE {}", script.size_max), "8BITMIME".to_owned()];
+        let mut lines =
+            vec!["localhost".to_owned(), format!("SIZE {}", script.size_max), "8BITMIME".to_owned()];
         if script.utf8 {
             lines.push("SMTPUTF8".to_owned());
         }
@@ -331,7 +332,8 @@ impl Session {
     }
 
     async fn starttls(&mut self) -> Io<()> {
-        if self.encrypted || !matches!(self.server.script.encryption, Encryption::StartTls | Encryption::Required)
+        if self.encrypted
+            || !matches!(self.server.script.encryption, Encryption::StartTls | Encryption::Required)
         {
             return self.say("502 5.5.1 no STARTTLS").await;
         }
@@ -367,7 +369,11 @@ impl Session {
         let (user, password) = (&script.username, &script.password);
         let good = match name {
             "PLAIN" => {
-                let given = if initial.is_empty() { self.ask("").await? } else { decoded(initial).unwrap_or_default() };
+                let given = if initial.is_empty() {
+                    self.ask("").await?
+                } else {
+                    decoded(initial).unwrap_or_default()
+                };
                 let parts: Vec<_> = given.split('\0').collect();
                 parts.len() == 3 && parts[1] == user && parts[2] == password
             }
@@ -382,7 +388,8 @@ impl Session {
             }
             "XOAUTH2" => {
                 let given = decoded(initial).unwrap_or_default();
-                let good = script.tokens.iter().any(|t| given == format!("user={user}\x01auth=Bearer {t}\x01\x01"));
+                let good =
+                    script.tokens.iter().any(|t| given == format!("user={user}\x01auth=Bearer {t}\x01\x01"));
                 if !good {
                     self.ask(r#"{"status":"401"}"#).await?;
                 }
@@ -459,7 +466,9 @@ impl Session {
                 break;
             }
             let line = line.strip_prefix(b".").unwrap_or(&line);
-            if !line.ends_with(b"\r\n") || line[..line.len() - 2].iter().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+            if !line.ends_with(b"\r\n")
+                || line[..line.len() - 2].iter().any(|b| matches!(b, b'\r' | b'\n' | 0))
+            {
                 fault = Some("550 5.6.11 bare line end or NUL");
             } else if line.len() > 1000 {
                 fault = Some("500 5.6.0 line too long");

@@ -33,13 +33,10 @@ fn the_whole_message_reads_as_it_was_meant() {
     assert_eq!(message.date().unwrap().to_rfc3339(), "2025-11-24T03:05:00Z");
     assert_eq!(message.body_text(0).unwrap().replace("\r\n", "\n"), "Größe > 5\n.\nEnde = gut\n");
     assert_eq!(message.body_html(0).unwrap(), html);
-    assert_eq!(kinds(&message), [
-        "multipart/alternative",
-        "text/plain",
-        "multipart/related",
-        "text/html",
-        "image/png"
-    ]);
+    assert_eq!(
+        kinds(&message),
+        ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png"]
+    );
     let image = message.parts.last().unwrap();
     assert_eq!(image.content_id(), Some("chart"));
     assert_eq!(image.contents(), picture);
