@@ -196,7 +196,7 @@ pub async fn start(settings: Settings, clock: Clock, logs: Option<telemetry::Log
         metrics: metrics.clone(),
         status: Arc::clone(&reloads) as Arc<dyn api::Status>,
     };
-    let bound = api::Server::start(&tasks, clock.clone(), api_options, parts).await?;
+    let bound = api::Server::start(&tasks, &clock, api_options, parts).await?;
     watch(&tasks, &clock, &reloads, watched);
     settle(&tasks, &clock);
     Ok(Running {
