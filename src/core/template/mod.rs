@@ -1,7 +1,36 @@
 //! Go's text/template and html/template, for label and annotation templates and for notification texts.
 //!
 //! [`RuleTemplate`] is Prometheus' side (spec prometheus §4, items T), [`Templates`] Alertmanager's (spec alertmanager
-//! §4). One engine serves both.
+//! §4). One engine serves both: text to tokens (`lex`), tokens to trees (`parse`, `pipeline`), trees to text (`exec`,
+//! `eval`), with each dialect's functions (`funcs`) and, for HTML, escapers put into the tree (`html`).
+//!
+//! What goes in is parsed once; expanding never parses. Nesting, steps and output are bounded, so that no text can
+//! hang or crash the process. Time, queries and data come in as arguments. Called by `rules` (the check at load), by
+//! the evaluator and by the notifier.
+//!
+//! Known differences from Go: texts are UTF-8, so bytes that are none become U+FFFD; complex numbers and
+//! declarations inside parentheses are refused; templates call each other 250 deep instead of 100000; in HTML,
+//! values inside scripts, event handlers and tags' names are refused instead of escaped; `time.Local` is UTC.
+
+mod ast;
+mod data;
+mod eval;
+mod exec;
+mod funcs;
+mod html;
+mod json;
+mod lex;
+mod literal;
+mod messages;
+mod parse;
+mod pipeline;
+mod printf;
+mod quote;
+mod rule;
+#[cfg(test)]
+mod tests;
+mod time;
+mod value;
 
 use std::sync::Arc;
 
@@ -19,7 +48,9 @@ pub struct TemplateError {
 
 /// A label or annotation template of an alerting rule, parsed.
 #[derive(Debug, Clone)]
-pub struct RuleTemplate {}
+pub struct RuleTemplate {
+    inner: Arc<rule::Inner>,
+}
 
 /// What a rule's template is expanded with (spec R22).
 pub struct RuleContext<'a> {
@@ -47,71 +78,10 @@ pub struct QuerySample {
 /// Evaluates an expression for `query` in a template, at the slot.
 pub type Query<'a> = dyn FnMut(&str) -> Result<Vec<QuerySample>, String> + 'a;
 
-impl RuleTemplate {
-    /// Parses, with `$labels`, `$value`, `$externalLabels`, `$externalURL` defined (spec R15).
-    ///
-    /// # Errors
-    /// Bad syntax, an unknown function, an undefined variable.
-    pub fn parse(name: &str, text: &str) -> Result<Self, TemplateError> {
-        let _ = (name, text);
-        unimplemented!()
-    }
-
-    /// Expands.
-    ///
-    /// # Errors
-    /// What went wrong at run time (spec R23).
-    pub fn expand(&self, context: &RuleContext<'_>, query: &mut Query<'_>) -> Result<String, TemplateError> {
-        let _ = (context, query);
-        unimplemented!()
-    }
-}
-
 /// The built-in notification templates and those of files; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Templates {}
-
-impl Templates {
-    /// The built-in ones alone.
-    pub fn builtin() -> Self {
-        unimplemented!()
-    }
-
-    /// The built-in ones, and files over them, `(name, text)` in order.
-    ///
-    /// # Errors
-    /// Each file that doesn't parse, with its index.
-    pub fn with_files(files: &[(Arc<str>, Arc<str>)]) -> Result<Self, Vec<(usize, TemplateError)>> {
-        let _ = files;
-        unimplemented!()
-    }
-
-    /// Whether a text parses.
-    ///
-    /// # Errors
-    /// When not.
-    pub fn check(&self, text: &str) -> Result<(), TemplateError> {
-        let _ = text;
-        unimplemented!()
-    }
-
-    /// Expands a text without escaping.
-    ///
-    /// # Errors
-    /// What went wrong.
-    pub fn text(&self, text: &str, data: &Data) -> Result<String, TemplateError> {
-        let _ = (text, data);
-        unimplemented!()
-    }
-
-    /// Expands a text as HTML, escaping by context.
-    ///
-    /// # Errors
-    /// What went wrong.
-    pub fn html(&self, text: &str, data: &Data) -> Result<String, TemplateError> {
-        let _ = (text, data);
-        unimplemented!()
-    }
+pub struct Templates {
+    set: Arc<exec::Set>,
 }
 
 /// What a notification template is expanded with (Alertmanager's `template.Data`).
