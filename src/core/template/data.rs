@@ -3,8 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use super::{
-    AlertData, Data, RuleContext,
-    time,
+    AlertData, Data, RuleContext, time,
     value::{ListKind, MapKind, Text, Value},
 };
 use crate::model::{ALERT_NAME, Labels};
@@ -184,7 +183,9 @@ pub(super) fn sorted_pairs<'a>(labels: &Cow<'a, Labels>) -> Vec<Value<'a>> {
     }
     match labels {
         Cow::Borrowed(l) => pairs(l).map(|(n, v)| Value::Pair(Text::Ref(n), Text::Ref(v))).collect(),
-        Cow::Owned(l) => pairs(l).map(|(n, v)| Value::Pair(Text::Own(n.into()), Text::Own(v.into()))).collect(),
+        Cow::Owned(l) => {
+            pairs(l).map(|(n, v)| Value::Pair(Text::Own(n.into()), Text::Own(v.into()))).collect()
+        }
     }
 }
 
@@ -198,7 +199,9 @@ fn values<'a>(pairs: &[Value<'a>]) -> impl Iterator<Item = Text<'a>> {
 
 /// `k=v, k=v`
 pub(super) fn joined(pairs: &[Value<'_>]) -> String {
-    let each = pairs.iter().filter_map(|p| if let Value::Pair(n, v) = p { Some(format!("{}={}", &**n, &**v)) } else { None });
+    let each = pairs
+        .iter()
+        .filter_map(|p| if let Value::Pair(n, v) = p { Some(format!("{}={}", &**n, &**v)) } else { None });
     each.collect::<Vec<_>>().join(", ")
 }
 

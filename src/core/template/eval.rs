@@ -48,7 +48,12 @@ impl<'a> Exec<'a, '_, '_> {
         }
     }
 
-    fn command(&mut self, command: &'a Command, dot: &Value<'a>, last: Option<Value<'a>>) -> Result<Value<'a>> {
+    fn command(
+        &mut self,
+        command: &'a Command,
+        dot: &Value<'a>,
+        last: Option<Value<'a>>,
+    ) -> Result<Value<'a>> {
         let first = &command.args[0];
         let span = command.span;
         match first {

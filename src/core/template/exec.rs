@@ -194,7 +194,10 @@ impl<'a> Exec<'a, '_, '_> {
             }
             Value::Int(n) => {
                 if branch.pipe.vars.len() > 1 {
-                    return self.fail((branch.pipe.pos, branch.pipe.pos), &format!("can't use {n} to iterate over more than one variable"));
+                    return self.fail(
+                        (branch.pipe.pos, branch.pipe.pos),
+                        &format!("can't use {n} to iterate over more than one variable"),
+                    );
                 }
                 for i in 0..*n {
                     if turn(self, Value::Int(i), Value::Int(i))? == Flow::Break {
@@ -204,7 +207,8 @@ impl<'a> Exec<'a, '_, '_> {
             }
             Value::Nil => {}
             other => {
-                let message = format!("range can't iterate over {}", printf::sprint(std::slice::from_ref(other)));
+                let message =
+                    format!("range can't iterate over {}", printf::sprint(std::slice::from_ref(other)));
                 return self.fail((branch.pipe.pos, branch.pipe.pos), &message);
             }
         }

@@ -1,7 +1,9 @@
 //! Values as Go's `encoding/json` writes them (`toJson`).
 
 use super::{
-    data, exec::OUTPUT_MAX, printf, time,
+    data,
+    exec::OUTPUT_MAX,
+    printf, time,
     value::{MapKind, Value},
 };
 
@@ -40,8 +42,10 @@ fn write(out: &mut String, value: &Value<'_>) -> Result<(), String> {
             // Alertmanager's structs have names of their own in JSON, Prometheus' have not.
             (Some(fields), _) => {
                 let renamed = matches!(other, Value::Alert(_) | Value::Data(_));
-                let names: Vec<String> =
-                    fields.iter().map(|(n, _)| if renamed { json_name(n) } else { (*n).to_owned() }).collect();
+                let names: Vec<String> = fields
+                    .iter()
+                    .map(|(n, _)| if renamed { json_name(n) } else { (*n).to_owned() })
+                    .collect();
                 object(out, names.iter().map(String::as_str).zip(fields.into_iter().map(|(_, v)| v)))?;
             }
             (None, Some(n)) => out.push_str(&n.to_string()),
@@ -59,7 +63,10 @@ fn json_name(field: &str) -> String {
     chars.next().map(|c| c.to_ascii_lowercase()).into_iter().chain(chars).collect()
 }
 
-fn object<'v, 'a>(out: &mut String, entries: impl Iterator<Item = (&'v str, Value<'a>)>) -> Result<(), String> {
+fn object<'v, 'a>(
+    out: &mut String,
+    entries: impl Iterator<Item = (&'v str, Value<'a>)>,
+) -> Result<(), String> {
     out.push('{');
     for (i, (name, value)) in entries.enumerate() {
         if i > 0 {

@@ -48,9 +48,8 @@ pub(super) struct Lexed {
     pub(super) error: String,
 }
 
-const KEYWORDS: [&str; 11] = [
-    "block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with",
-];
+const KEYWORDS: [&str; 11] =
+    ["block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with"];
 
 struct Lexer<'t> {
     text: &'t str,
@@ -84,7 +83,8 @@ impl Lexer<'_> {
     fn run(&mut self) -> Result<(), String> {
         while let Some(i) = self.text[self.at..].find("{{") {
             let delim = self.at + i;
-            let trim = self.text[delim + 2..].strip_prefix('-').is_some_and(|rest| rest.starts_with(is_space));
+            let trim =
+                self.text[delim + 2..].strip_prefix('-').is_some_and(|rest| rest.starts_with(is_space));
             let before = &self.text[self.at..delim];
             let kept = if trim { before.trim_end_matches(is_space).len() } else { before.len() };
             self.push_text(self.at + kept);
@@ -195,7 +195,9 @@ impl Lexer<'_> {
                 Ok(Kind::LeftParen)
             }
             ')' => {
-                let Some(left) = parens.checked_sub(1) else { return Err("unexpected right paren".to_owned()) };
+                let Some(left) = parens.checked_sub(1) else {
+                    return Err("unexpected right paren".to_owned());
+                };
                 *parens = left;
                 Ok(Kind::RightParen)
             }
@@ -246,7 +248,11 @@ impl Lexer<'_> {
     /// Takes what looks like a number; whether it is one is seen when it is read.
     fn number(&mut self, start: usize) -> Result<Kind, String> {
         let bytes = self.text.as_bytes();
-        let hex = bytes[start..].iter().skip_while(|b| matches!(b, b'+' | b'-')).take(2).any(|b| matches!(b, b'x' | b'X'));
+        let hex = bytes[start..]
+            .iter()
+            .skip_while(|b| matches!(b, b'+' | b'-'))
+            .take(2)
+            .any(|b| matches!(b, b'x' | b'X'));
         let mut at = start + 1;
         while let Some(b) = bytes.get(at) {
             let exponent_sign = matches!(b, b'+' | b'-')

@@ -121,10 +121,7 @@ impl Parser<'_> {
 
     pub(super) fn error(&self, offset: usize, message: &str) -> TemplateError {
         let (line, _) = position(self.text, offset);
-        TemplateError {
-            message: format!("template: {}:{line}: {message}", self.name),
-            offset: Some(offset),
-        }
+        TemplateError { message: format!("template: {}:{line}: {message}", self.name), offset: Some(offset) }
     }
 
     /// An error at the token before.

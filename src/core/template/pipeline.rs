@@ -173,7 +173,8 @@ impl Parser<'_> {
             Kind::Keyword if text == "nil" => Operand::Nil,
             Kind::Bool => Operand::Bool(text == "true"),
             Kind::Number | Kind::Char => {
-                let value = if token.kind == Kind::Char { literal::character(text) } else { literal::number(text) };
+                let value =
+                    if token.kind == Kind::Char { literal::character(text) } else { literal::number(text) };
                 match value {
                     Some(value) => value,
                     None if token.kind == Kind::Char => {
@@ -188,7 +189,8 @@ impl Parser<'_> {
             },
             Kind::RawStr => Operand::Str(text[1..text.len() - 1].into()),
             Kind::Variable => {
-                let Some((name, slot)) = self.scope.vars.iter().rev().find(|(n, _)| **n == *text).cloned() else {
+                let Some((name, slot)) = self.scope.vars.iter().rev().find(|(n, _)| **n == *text).cloned()
+                else {
                     return Err(self.error(token.start, &format!("undefined variable {text:?}")));
                 };
                 self.next();

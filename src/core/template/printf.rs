@@ -196,7 +196,9 @@ fn verb(out: &mut String, v: char, value: &Value<'_>, f: Flags) {
     }
     match value {
         Value::Bool(b) if matches!(v, 'v' | 't') => pad(out, if *b { "true" } else { "false" }, f),
-        Value::Int(i) | Value::Duration(i) | Value::Month(i) | Value::Weekday(i) => integer(out, v, *i, value, f),
+        Value::Int(i) | Value::Duration(i) | Value::Month(i) | Value::Weekday(i) => {
+            integer(out, v, *i, value, f)
+        }
         Value::Float(n) if "veEfFgG".contains(v) => float(out, v, *n, f),
         Value::Str(s) | Value::Html(s) | Value::Url(s) if "vsqxX".contains(v) => string(out, v, s, f),
         Value::Labels(l, _) => {

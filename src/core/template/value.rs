@@ -191,7 +191,9 @@ impl<'a> Value<'a> {
             Value::Weekday(_) => "time.Weekday",
             Value::Alert(_) => "template.Alert",
             Value::Data(_) => "*template.Data",
-            Value::Rule(_) => "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value interface {} }",
+            Value::Rule(_) => {
+                "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value interface {} }"
+            }
             Value::Sample(_) => "*template.sample",
         }
     }

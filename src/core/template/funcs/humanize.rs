@@ -1,11 +1,6 @@
 //! Numbers for people, and the numbers that templates give for them.
 
-use crate::template::{
-    data::wrong_type,
-    printf::format_float,
-    time,
-    value::Value,
-};
+use crate::template::{data::wrong_type, printf::format_float, time, value::Value};
 
 /// A number, or a text that is one; durations count in seconds.
 pub(super) fn number(value: &Value<'_>) -> Result<f64, String> {
@@ -128,7 +123,9 @@ pub(super) fn nanos(v: f64) -> Result<i64, String> {
     let n = v * 1e9;
     if n > i64::MAX as f64 || n < i64::MIN as f64 {
         let shown = short_v(v);
-        return Err(format!("{shown} cannot be represented as a nanoseconds timestamp since it overflows int64"));
+        return Err(format!(
+            "{shown} cannot be represented as a nanoseconds timestamp since it overflows int64"
+        ));
     }
     Ok(n as i64)
 }

@@ -82,7 +82,9 @@ fn dict<'a>(_: &mut Host<'a, '_>, args: &[Value<'a>]) -> Result<Value<'a>, Strin
     }
     let mut map = BTreeMap::new();
     for pair in args.chunks(2) {
-        let key = pair[0].as_text().ok_or_else(|| format!("dict keys must be strings, got {}", pair[0].type_name()))?;
+        let key = pair[0]
+            .as_text()
+            .ok_or_else(|| format!("dict keys must be strings, got {}", pair[0].type_name()))?;
         map.insert(key.clone(), pair[1].clone());
     }
     Value::map(map)
@@ -134,7 +136,8 @@ fn title(text: &str) -> String {
             inside = inside || c.is_alphabetic();
         } else {
             out.push(c);
-            let joins = matches!(c, '\'' | '’' | '.' | ':' | '·') && chars.peek().is_some_and(|c| c.is_alphabetic());
+            let joins =
+                matches!(c, '\'' | '’' | '.' | ':' | '·') && chars.peek().is_some_and(|c| c.is_alphabetic());
             inside = inside && (joins || c == '_');
         }
     }

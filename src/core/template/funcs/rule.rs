@@ -29,9 +29,7 @@ pub(super) static FUNCS: &[Func] = &[
     func("humanize1024", 1, 1, |_, a| Ok(Value::text(humanize::humanize1024(humanize::number(&a[0])?)))),
     func("humanizeDuration", 1, 1, |_, a| Ok(Value::text(humanize::duration(humanize::number(&a[0])?)))),
     func("humanizePercentage", 1, 1, |_, a| Ok(Value::text(humanize::percentage(humanize::number(&a[0])?)))),
-    func("humanizeTimestamp", 1, 1, |_, a| {
-        humanize::timestamp(humanize::number(&a[0])?).map(Value::text)
-    }),
+    func("humanizeTimestamp", 1, 1, |_, a| humanize::timestamp(humanize::number(&a[0])?).map(Value::text)),
     func("toTime", 1, 1, |_, a| humanize::to_time(humanize::number(&a[0])?)),
     func("toDuration", 1, 1, |_, a| humanize::nanos(humanize::number(&a[0])?).map(Value::Duration)),
     func("now", 0, 0, |host, _| Ok(Value::Float(host.now.as_secs_f64()))),

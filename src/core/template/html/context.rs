@@ -186,10 +186,6 @@ pub(super) fn join(a: Context, b: Context) -> Option<Context> {
 
 impl fmt::Display for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{{{:?} {:?} {:?} {:?} {:?}}}",
-            self.state, self.delim, self.url, self.attr, self.element
-        )
+        write!(f, "{{{:?} {:?} {:?} {:?} {:?}}}", self.state, self.delim, self.url, self.attr, self.element)
     }
 }

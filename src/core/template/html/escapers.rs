@@ -146,8 +146,8 @@ fn url(text: &str, keep_reserved: bool) -> String {
     for (i, &b) in bytes.iter().enumerate() {
         let keep = match b {
             b'-' | b'.' | b'_' | b'~' => true,
-            b'!' | b'#' | b'$' | b'&' | b'*' | b'+' | b',' | b'/' | b':' | b';' | b'=' | b'?' | b'@' | b'['
-            | b']' => keep_reserved,
+            b'!' | b'#' | b'$' | b'&' | b'*' | b'+' | b',' | b'/' | b':' | b';' | b'=' | b'?' | b'@'
+            | b'[' | b']' => keep_reserved,
             // An escape is kept as it is.
             b'%' => {
                 keep_reserved
@@ -166,7 +166,8 @@ fn url(text: &str, keep_reserved: bool) -> String {
 
 /// A colour, a size, a word: nothing that could end the declaration, open a string or call a function.
 fn is_safe_css(text: &str) -> bool {
-    let word: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let word: String =
+        text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     !text.contains(|c: char| c.is_control() || "\"'()/;@[\\]`{}<>".contains(c))
         && !text.contains("--")
         && !word.contains("expression")

@@ -85,7 +85,9 @@ impl Escaping<'_> {
         let (body, end) = self.list(&tree, &tree.body, start)?;
         self.loops = outer;
         let recursive = end != start && calls(&body, &derived);
-        if recursive || (end != start && self.done.trees.values().skip(before).any(|t| calls(&t.body, &derived))) {
+        if recursive
+            || (end != start && self.done.trees.values().skip(before).any(|t| calls(&t.body, &derived)))
+        {
             return Err(error(&tree, (0, 0), &format!("cannot compute output context for template {name}")));
         }
         self.ends.insert(Arc::clone(&derived), Some(end));
@@ -199,7 +201,13 @@ impl Escaping<'_> {
     }
 }
 
-fn joined(tree: &Tree, branch: &Branch, a: Context, b: Context, word: &str) -> Result<Context, TemplateError> {
+fn joined(
+    tree: &Tree,
+    branch: &Branch,
+    a: Context,
+    b: Context,
+    word: &str,
+) -> Result<Context, TemplateError> {
     join(a, b).ok_or_else(|| {
         let message = format!("{{{{{word}}}}} branches end in different contexts: {a}, {b}");
         error(tree, (branch.pipe.pos, branch.pipe.pos), &message)

@@ -101,7 +101,8 @@ fn between_tags(at: Context, text: &str) -> (Context, usize) {
         if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
             continue;
         }
-        let len = name.find(|c: char| !c.is_ascii_alphanumeric() && c != ':' && c != '-').unwrap_or(name.len());
+        let len =
+            name.find(|c: char| !c.is_ascii_alphanumeric() && c != ':' && c != '-').unwrap_or(name.len());
         let element = match &*name[..len].to_ascii_lowercase() {
             _ if slash == 1 => Element::None,
             "script" => Element::Script,
@@ -211,8 +212,23 @@ fn css(mut state: State, text: &str) -> State {
 }
 
 const URLS: [&str; 17] = [
-    "action", "archive", "background", "cite", "classid", "codebase", "data", "formaction", "href", "icon",
-    "longdesc", "manifest", "poster", "profile", "src", "usemap", "xmlns",
+    "action",
+    "archive",
+    "background",
+    "cite",
+    "classid",
+    "codebase",
+    "data",
+    "formaction",
+    "href",
+    "icon",
+    "longdesc",
+    "manifest",
+    "poster",
+    "profile",
+    "src",
+    "usemap",
+    "xmlns",
 ];
 
 /// What an attribute's value is, by its name. Unknown names that sound like an address count as one.

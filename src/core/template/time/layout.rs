@@ -33,9 +33,17 @@ pub(super) enum Part {
     LowerPm,
     Zone,
     /// `-0700` and its like: `Z` for UTC, colons, with seconds, hours alone.
-    Offset { z: bool, colon: bool, seconds: bool, short: bool },
+    Offset {
+        z: bool,
+        colon: bool,
+        seconds: bool,
+        short: bool,
+    },
     /// A separator and digits; trailing zeros are left out.
-    Fraction { digits: usize, trim: bool },
+    Fraction {
+        digits: usize,
+        trim: bool,
+    },
 }
 
 const FIXED: [(&str, Part); 32] = [

@@ -20,8 +20,18 @@ use crate::model::Timestamp;
 const ZERO_TO_EPOCH: i128 = 62_135_596_800 * 1_000_000_000;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-    "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
@@ -106,9 +116,7 @@ pub(super) fn time_method<'a>(
         "Weekday" => none(args).map(|()| Value::Weekday(weekday(t))),
         "IsZero" => none(args).map(|()| Value::Bool(nanos(t) == -ZERO_TO_EPOCH)),
         "UTC" | "Local" => none(args).map(|()| from(t.with_time_zone(TimeZone::UTC))),
-        "Location" => {
-            none(args).map(|()| Value::text(t.time_zone().iana_name().unwrap_or("UTC").to_owned()))
-        }
+        "Location" => none(args).map(|()| Value::text(t.time_zone().iana_name().unwrap_or("UTC").to_owned())),
         "In" => text_arg(args).and_then(|zone| in_zone(t, &zone)),
         "Add" => int_arg(args).and_then(|d| from_nanos(nanos(t) + i128::from(d), t)),
         "AddDate" => add_date(t, args),
@@ -186,7 +194,8 @@ pub(super) fn duration_method<'a>(
     args: &[Value<'a>],
 ) -> Option<Result<Value<'a>, String>> {
     // Whole units and the rest apart, as Go does, so that large durations keep their precision.
-    let units = |unit: i64| none(args).map(|()| Value::Float((d / unit) as f64 + (d % unit) as f64 / unit as f64));
+    let units =
+        |unit: i64| none(args).map(|()| Value::Float((d / unit) as f64 + (d % unit) as f64 / unit as f64));
     let whole = |unit: i64| none(args).map(|()| Value::Int(d / unit));
     Some(match name {
         "Hours" => units(3_600_000_000_000),

@@ -50,11 +50,8 @@ fn build(read: &Read) -> Option<Zoned> {
         _ => read.hour,
     };
     let date = civil::Date::new(i16::try_from(read.year).ok()?, read.month as i8, read.day as i8).ok()?;
-    let date = if read.year_day > 0 {
-        date.with().day_of_year(read.year_day as i16).build().ok()?
-    } else {
-        date
-    };
+    let date =
+        if read.year_day > 0 { date.with().day_of_year(read.year_day as i16).build().ok()? } else { date };
     let time = civil::Time::new(hour as i8, read.minute as i8, read.second as i8, read.nanos as i32).ok()?;
     let zone = match read.offset {
         None | Some(0) => tz::TimeZone::UTC,
@@ -119,7 +116,8 @@ fn take<'t>(read: &mut Read, part: Part, text: &'t str, fraction_follows: bool) 
             let sign = if text.starts_with('-') { -1 } else { 1 };
             let mut left = text.strip_prefix(['+', '-'])?;
             let mut total = 0;
-            for (i, unit) in [3600, 60, 1].into_iter().enumerate().take(if short { 1 } else { 2 + usize::from(seconds) })
+            for (i, unit) in
+                [3600, 60, 1].into_iter().enumerate().take(if short { 1 } else { 2 + usize::from(seconds) })
             {
                 if i > 0 && colon {
                     left = left.strip_prefix(':')?;

@@ -6,6 +6,7 @@ mod message;
 mod session;
 #[path = "../../../../tests/it/sinks/smtp.rs"]
 mod smtp;
+mod template;
 
 use super::message::Parts;
 use botwatch_core::model::Timestamp;
