@@ -4,6 +4,7 @@
 mod chart;
 mod message;
 mod session;
+#[expect(unreachable_pub, reason = "shared with the integration tests")]
 #[path = "../../../../tests/it/sinks/smtp.rs"]
 mod smtp;
 mod template;

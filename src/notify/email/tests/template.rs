@@ -105,6 +105,7 @@ fn subjects_are_short_and_say_what_and_where() {
         (vec![resolved(leak.clone())], "[RESOLVED] MemoryHigh (bot critical)"),
         (vec![leak.clone(), resolved(leak.clone())], "[FIRING:1] MemoryHigh (bot critical)"),
         (vec![bare.clone()], "[FIRING:1] 1"),
+        (vec![leak.clone(), alert("FeedStale", "warning", &[])], "[FIRING:2] MemoryHigh and others (bot)"),
         (vec![bare, leak], "[FIRING:2] 2 alerts"),
     ] {
         assert_eq!(rendered(&data(alerts, "")).0, expected);
