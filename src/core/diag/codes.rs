@@ -160,6 +160,13 @@ pub const CODES: &[Code] = &[
          all of that.",
     ),
     code(
+        "template-syntax",
+        "The value of a label or an annotation is no template: what stands between {{ and }} can't be read, or names \
+         a function or variable that there is not. The variables are $labels, $value, $externalLabels and \
+         $externalURL; there is no arithmetic, which belongs into the expression. To write {{ literally, write \
+         {{ \"{{\" }}.",
+    ),
+    code(
         "too-many-problems",
         "The file has more problems than are worth printing at once; the first 200 are shown. Mend those and \
          check again. So many usually share one cause, such as a file of another kind.",

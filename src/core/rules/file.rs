@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::NoData;
 use crate::{
-    diag::{Diagnostic, SourceText, Span},
+    diag::{Diagnostic, SourceText, Span, nearest},
     model::{Duration, Labels, METRIC_NAME},
     promql::{Expr, ParseOptions, parse},
-    yaml::{self, Fields, Key, Limits, Node, Reader, Spanned},
+    template::{RuleTemplate, TemplateError},
+    yaml::{self, Fields, Key, Limits, Node, Reader, Scalar, Spanned, Value},
 };
 
 /// Rule files are read from disk by their owner; still no file may take all memory.
@@ -105,7 +106,7 @@ fn group(
     let interval = fields.get(reader, "interval", Reader::duration).filter(|d| !d.is_zero());
     let query_offset = fields.get(reader, "query_offset", Reader::duration);
     let limit = fields.get(reader, "limit", Reader::int).unwrap_or(0).max(0) as usize;
-    let group_labels = label_pairs(reader, &mut fields, "labels");
+    let group_labels = label_pairs(reader, &mut fields, "labels", None);
     let mut number = 0;
     let rules = fields.each(reader, "rules", |r, node| {
         number += 1;
@@ -125,8 +126,20 @@ fn group(
 
 type Pairs = Vec<(Key, Spanned<Arc<str>>)>;
 
-fn label_pairs(reader: &mut Reader, fields: &mut Fields<'_>, key: &'static str) -> Pairs {
-    let pairs = fields.get(reader, key, Reader::string_map).unwrap_or_default();
+/// Labels or annotations; their values are templates when they belong to an alert.
+fn label_pairs(
+    reader: &mut Reader,
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    alert: Option<&str>,
+) -> Pairs {
+    let read = |reader: &mut Reader, node: &Node| {
+        if let Some(alert) = alert {
+            templates(reader, node, key, alert);
+        }
+        reader.string_map(node)
+    };
+    let pairs = fields.get(reader, key, read).unwrap_or_default();
     for (name, _) in &pairs {
         if name.text.is_empty() {
             reader.invalid("invalid label name: \"\"", "a name is needed", name.span);
@@ -166,11 +179,50 @@ fn rule(
             check_record(reader, record);
         }
         let expr = expression(reader, &mut fields, options);
-        let labels = label_pairs(reader, &mut fields, "labels");
-        let spec = alert_fields(reader, &mut fields, alert.is_some());
+        let alert = alert.as_ref().map(|a| &*a.value);
+        let labels = label_pairs(reader, &mut fields, "labels", alert);
+        let spec = alert_fields(reader, &mut fields, alert);
         fields.finish(reader);
         Some(RuleSpec { name: name?.value, expr: expr?, labels: merged(group_labels, &labels), alert: spec })
     })
+}
+
+/// Checks the values of a mapping as templates: they are parsed, not executed (spec R15).
+fn templates(reader: &mut Reader, node: &Node, key: &str, alert: &str) {
+    let Value::Mapping(entries) = &node.value else { return };
+    let kind = key.trim_end_matches('s');
+    for (name, value) in entries {
+        let Some(scalar) = value.as_scalar() else { continue };
+        if let Err(e) = RuleTemplate::parse(&format!("__alert_{alert}"), &scalar.text) {
+            let message = format!("{kind} \"{}\": {}", name.text, e.message);
+            let mut d = reader.error("template-syntax", message, scalar.locate(template_span(scalar, &e)));
+            if let Some(hint) = template_hint(&e.message) {
+                d = d.hint(hint);
+            }
+            reader.report(d);
+        }
+    }
+}
+
+/// The word at which a template goes wrong.
+fn template_span(scalar: &Scalar, error: &TemplateError) -> Span {
+    let start = error.offset.unwrap_or_default().min(scalar.text.len());
+    let rest = &scalar.text[start..];
+    let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').unwrap_or(rest.len());
+    let end = if word > 0 { word } else { rest.chars().next().map_or(0, char::len_utf8) };
+    Span::new(start, start + end)
+}
+
+fn template_hint(message: &str) -> Option<String> {
+    if ["*", "/", "+", "-", "<", ">"]
+        .iter()
+        .any(|c| message.ends_with(&format!("unexpected \"{c}\" in operand")))
+    {
+        return Some("templates don't compute; do it in the expression, or in one for `query`".to_owned());
+    }
+    let unknown = message.contains("undefined variable") || message.ends_with("not defined");
+    let name = message.split('"').nth(1).filter(|_| unknown)?;
+    nearest(name, RuleTemplate::names()).map(|n| format!("did you mean `{n}`?"))
 }
 
 /// The rule's labels win over the group's (spec R6).
@@ -214,11 +266,11 @@ fn expression(reader: &mut Reader, fields: &mut Fields<'_>, options: &ParseOptio
     }
 }
 
-fn alert_fields(reader: &mut Reader, fields: &mut Fields<'_>, is_alert: bool) -> Option<AlertSpec> {
+fn alert_fields(reader: &mut Reader, fields: &mut Fields<'_>, alert: Option<&str>) -> Option<AlertSpec> {
     let hold = fields.get(reader, "for", Reader::duration).unwrap_or(Duration::ZERO);
     let keep = fields.get(reader, "keep_firing_for", Reader::duration).unwrap_or(Duration::ZERO);
-    let annotations = label_pairs(reader, fields, "annotations");
-    if !is_alert {
+    let annotations = label_pairs(reader, fields, "annotations", alert);
+    if alert.is_none() {
         for (key, set) in [
             ("for", !hold.is_zero()),
             ("keep_firing_for", !keep.is_zero()),

@@ -6,7 +6,7 @@ use super::{
     Query, RuleContext, RuleTemplate, TemplateError,
     ast::Node,
     exec::{Set, execute},
-    funcs::{Dialect, Host},
+    funcs::{Dialect, Host, names},
     parse::parse,
     value::Value,
 };
@@ -21,6 +21,11 @@ pub(super) struct Inner {
 }
 
 impl RuleTemplate {
+    /// All names that a text can use, for advice: functions, and variables with their `$`.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        VARIABLES.into_iter().chain(names(Dialect::Rule))
+    }
+
     /// Parses, with `$labels`, `$value`, `$externalLabels`, `$externalURL` defined (spec R15). Cheap to clone.
     ///
     /// # Errors

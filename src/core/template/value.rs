@@ -101,10 +101,6 @@ impl<'a> Value<'a> {
         Value::Str(Text::from(s.into()))
     }
 
-    pub(super) fn shared(s: &Arc<str>) -> Self {
-        Value::Str(Text::Own(Arc::clone(s)))
-    }
-
     /// A list, unless it is too long or lies too deep.
     pub(super) fn list(kind: ListKind, items: Vec<Value<'a>>) -> Result<Self, String> {
         let height = height(items.iter())?;

@@ -59,13 +59,22 @@ const fn func(name: &'static str, min: usize, max: usize, run: Native) -> Func {
     Func { name, min, max, run: Run::Native(run) }
 }
 
-/// A function by its name.
-pub(super) fn find(dialect: Dialect, name: &str) -> Option<&'static Func> {
+fn all(dialect: Dialect) -> impl Iterator<Item = &'static Func> {
     let own = match dialect {
         Dialect::Rule => rule::FUNCS,
         Dialect::Message => message::FUNCS,
     };
-    own.iter().chain(builtin::FUNCS).find(|f| f.name == name)
+    own.iter().chain(builtin::FUNCS)
+}
+
+/// A function by its name.
+pub(super) fn find(dialect: Dialect, name: &str) -> Option<&'static Func> {
+    all(dialect).find(|f| f.name == name)
+}
+
+/// Names of all functions.
+pub(super) fn names(dialect: Dialect) -> impl Iterator<Item = &'static str> {
+    all(dialect).map(|f| f.name)
 }
 
 /// An argument that must be a text.
