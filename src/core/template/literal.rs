@@ -29,6 +29,10 @@ pub(super) fn number(text: &str) -> Option<Operand> {
         return Some(Operand::Float(if negative { -v } else { v }));
     }
     let plain = without_underscores(&lower, false)?;
+    // A whole number that is too large for an integer is an error, not a float.
+    if !plain.contains(['.', 'e']) {
+        return None;
+    }
     if !plain.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'+' | b'-')) {
         return None;
     }

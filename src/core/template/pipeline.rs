@@ -180,7 +180,12 @@ impl Parser<'_> {
                     None if token.kind == Kind::Char => {
                         return Err(self.error(token.start, &format!("malformed character constant: {text}")));
                     }
-                    None => return Err(self.error(token.start, &format!("bad number syntax: {text:?}"))),
+                    None => {
+                        let digits = text.trim_start_matches(['+', '-']);
+                        let whole = digits.len() > 18 && digits.bytes().all(|b| b.is_ascii_digit());
+                        let wrong = if whole { "integer overflow" } else { "bad number syntax" };
+                        return Err(self.error(token.start, &format!("{wrong}: {text:?}")));
+                    }
                 }
             }
             Kind::Str => match literal::string(text) {

@@ -187,7 +187,7 @@ fn verb(out: &mut String, v: char, value: &Value<'_>, f: Flags) {
         return pad(out, value.type_name(), f);
     }
     if let Value::Nil = value {
-        return if v == 'v' { pad(out, "<nil>", f) } else { bad(out, v, value) };
+        return if v == 'v' { pad(out, "<nil>", f) } else { bad(out, v, value, f) };
     }
     if matches!(v, 's' | 'v' | 'q' | 'x' | 'X')
         && let Some(text) = stringer(value)
@@ -231,7 +231,7 @@ fn verb(out: &mut String, v: char, value: &Value<'_>, f: Flags) {
                 }
                 out.push('}');
             }
-            None => bad(out, v, value),
+            None => bad(out, v, value, f),
         },
     }
 }
@@ -249,14 +249,15 @@ fn stringer(value: &Value<'_>) -> Option<String> {
     })
 }
 
-fn bad(out: &mut String, v: char, value: &Value<'_>) {
+/// What can't be printed by a verb is shown with its type, and by `%v` with the same flags.
+fn bad(out: &mut String, v: char, value: &Value<'_>, f: Flags) {
     out.push_str("%!");
     out.push(v);
     out.push('(');
     out.push_str(value.type_name());
     if !matches!(value, Value::Nil) {
         out.push('=');
-        print(out, value);
+        verb(out, 'v', value, f);
     }
     out.push(')');
 }
@@ -337,7 +338,7 @@ fn integer(out: &mut String, v: char, n: i64, value: &Value<'_>, mut f: Flags) {
             };
             return pad(out, &text, Flags { zero: false, ..f });
         }
-        _ => return bad(out, v, value),
+        _ => return bad(out, v, value, f),
     };
     if let Some(prec) = f.prec {
         f.zero = false;

@@ -5,6 +5,7 @@ use botwatch_core::{model::Secret, relabel::md5};
 
 use super::{
     Error,
+    message::hex,
     smtp::{Dialogue, Reply},
 };
 use crate::notify::EmailAuth;
@@ -14,7 +15,7 @@ const STEP: &str = "the log-in";
 const PROMPTS_MAX: usize = 3;
 
 /// A way to log in, with what it needs.
-pub(super) enum Login {
+pub(super) enum Credentials {
     Plain { identity: String, username: String, password: Secret },
     Login { username: String, password: Secret },
     CramMd5 { username: String, secret: Secret },
@@ -52,15 +53,15 @@ pub(super) fn choose(auth: &EmailAuth, offered: &[String], private: bool) -> Res
 ///
 /// # Errors
 /// [`Error::Refused`] with the server's words, never with ours.
-pub(super) async fn run(dialogue: &mut Dialogue, login: &Login) -> Result<(), Error> {
+pub(super) async fn run(dialogue: &mut Dialogue, login: &Credentials) -> Result<(), Error> {
     let reply = match login {
-        Login::Plain { identity, username, password } => {
+        Credentials::Plain { identity, username, password } => {
             let response = encode(&format!("{identity}\0{username}\0{}", password.reveal()));
             let reply = dialogue.command(STEP, &format!("AUTH PLAIN {response}")).await?;
             // Some servers ask although they were told.
             if reply.code == 334 { dialogue.command(STEP, &response).await? } else { reply }
         }
-        Login::Login { username, password } => {
+        Credentials::Login { username, password } => {
             let mut reply = dialogue.command(STEP, "AUTH LOGIN").await?;
             for turn in 0..PROMPTS_MAX {
                 if reply.code != 334 {
@@ -73,17 +74,17 @@ pub(super) async fn run(dialogue: &mut Dialogue, login: &Login) -> Result<(), Er
             }
             reply
         }
-        Login::CramMd5 { username, secret } => {
+        Credentials::CramMd5 { username, secret } => {
             let reply = dialogue.command(STEP, "AUTH CRAM-MD5").await?;
             if reply.code == 334 {
                 let digest = hmac_md5(secret.reveal().as_bytes(), &challenge(&reply));
-                let hex: String = digest.iter().map(|b| format!("{b:02x}")).collect();
+                let hex = hex(&digest);
                 dialogue.command(STEP, &encode(&format!("{username} {hex}"))).await?
             } else {
                 reply
             }
         }
-        Login::XOAuth2 { username, token } => {
+        Credentials::XOAuth2 { username, token } => {
             let response = encode(&format!("user={username}\x01auth=Bearer {}\x01\x01", token.reveal()));
             let reply = dialogue.command(STEP, &format!("AUTH XOAUTH2 {response}")).await?;
             // A refusal comes as a challenge that holds the reason; an empty answer brings the code.
@@ -101,18 +102,18 @@ pub(super) async fn run(dialogue: &mut Dialogue, login: &Login) -> Result<(), Er
 }
 
 /// A server may repeat what we sent.
-fn without_secrets(error: Error, login: &Login) -> Error {
+fn without_secrets(error: Error, login: &Credentials) -> Error {
     let Error::Refused { step, code, text, permanent } = error else { return error };
     let sent = match login {
-        Login::Plain { identity, username, password } => {
+        Credentials::Plain { identity, username, password } => {
             vec![
                 password.reveal().to_owned(),
                 encode(&format!("{identity}\0{username}\0{}", password.reveal())),
             ]
         }
-        Login::Login { password, .. } => vec![password.reveal().to_owned(), encode(password.reveal())],
-        Login::CramMd5 { secret, .. } => vec![secret.reveal().to_owned()],
-        Login::XOAuth2 { username, token } => vec![
+        Credentials::Login { password, .. } => vec![password.reveal().to_owned(), encode(password.reveal())],
+        Credentials::CramMd5 { secret, .. } => vec![secret.reveal().to_owned()],
+        Credentials::XOAuth2 { username, token } => vec![
             token.reveal().to_owned(),
             encode(&format!("user={username}\x01auth=Bearer {}\x01\x01", token.reveal())),
         ],
@@ -151,7 +152,7 @@ fn hmac_md5(key: &[u8], message: &[u8]) -> [u8; 16] {
 
 #[cfg(test)]
 mod tests {
-    use super::{choose, hmac_md5};
+    use super::{choose, hex, hmac_md5};
     use crate::{net::SecretSource, notify::EmailAuth};
 
     /// RFC 2202 §2 and the example of RFC 2195 §2.
@@ -171,8 +172,7 @@ mod tests {
                 "b913a602c7eda7a495b4e6e7334d3890",
             ),
         ] {
-            let hex: String = hmac_md5(key, message).iter().map(|b| format!("{b:02x}")).collect();
-            assert_eq!(hex, expected);
+            assert_eq!(hex(&hmac_md5(key, message)), expected);
         }
     }
 

@@ -229,7 +229,7 @@ fn number(v: f64) -> String {
         format!("{}{unit}", if text == "-0" { "0" } else { text })
     };
     match size {
-        s if s == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         s if !(0.001..1e15).contains(&s) => format!("{v:.1e}"),
         s if s >= 1e12 => plain(v / 1e12, "T"),
         s if s >= 1e9 => plain(v / 1e9, "G"),

@@ -75,7 +75,8 @@ pub(super) fn may_be_set(name: &str) -> bool {
 /// # Errors
 /// [`Error::Address`].
 pub(super) fn compose(parts: Parts<'_>) -> Result<(Envelope, Vec<u8>), Error> {
-    let from = mailboxes("from", parts.from)?.into_single();
+    let from = mailboxes("from", parts.from)?;
+    let from = Some(from).filter(|list| list.iter().count() == 1).and_then(Mailboxes::into_single);
     let from = from.ok_or(Error::Address { field: "from", reason: "not one address".to_owned() })?;
     let to = mailboxes("to", parts.to)?;
     let envelope = envelope(&from, &to)?;
@@ -162,7 +163,12 @@ fn cut(value: &str, max: usize) -> String {
 /// 32 hexadecimal digits.
 fn hash(of: &[&str]) -> String {
     let all = of.iter().flat_map(|s| s.bytes().chain([0])).collect::<Vec<_>>();
-    digest(&SHA256, &all).as_ref()[..16].iter().map(|b| format!("{b:02x}")).collect()
+    hex(&digest(&SHA256, &all).as_ref()[..16])
+}
+
+/// In lower case.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |hex, b| hex + &format!("{b:02x}"))
 }
 
 fn list_label(receiver: &str) -> String {
@@ -182,7 +188,10 @@ fn mailboxes(field: &'static str, text: &str) -> Result<Mailboxes, Error> {
     if list.is_empty() {
         return Err(Error::Address { field, reason: "no address".to_owned() });
     }
-    list.parse().map_err(|_| Error::Address { field, reason: format!("no list of addresses: `{list}`") })
+    let bad = |_| Error::Address { field, reason: format!("no list of addresses: `{list}`") };
+    let list: Mailboxes = list.parse().map_err(bad)?;
+    // Names of hosts are ASCII in headers and commands alike, or servers without SMTPUTF8 would refuse.
+    list.into_iter().map(|m| Ok(Mailbox::new(m.name, ascii(field, &m.email)?))).collect()
 }
 
 fn envelope(from: &Mailbox, to: &Mailboxes) -> Result<Envelope, Error> {
@@ -201,7 +210,7 @@ fn envelope(from: &Mailbox, to: &Mailboxes) -> Result<Envelope, Error> {
     Ok(envelope)
 }
 
-/// An address as it stands in a command: the domain in ASCII.
+/// An address as it stands in a command.
 fn path(field: &'static str, address: &Address) -> Result<String, Error> {
     let bad = || Error::Address { field, reason: format!("`{address}` can't be written to") };
     let (user, domain) = (address.user(), address.domain());
@@ -211,13 +220,18 @@ fn path(field: &'static str, address: &Address) -> Result<String, Error> {
     {
         return Err(bad());
     }
-    if domain.is_ascii() {
-        return Ok(format!("{user}@{domain}"));
+    Ok(format!("{user}@{domain}"))
+}
+
+fn ascii(field: &'static str, address: &Address) -> Result<Address, Error> {
+    if address.domain().is_ascii() {
+        return Ok(address.clone());
     }
-    match url::Host::parse(domain) {
-        Ok(url::Host::Domain(ascii)) => Ok(format!("{user}@{ascii}")),
-        _ => Err(bad()),
-    }
+    let domain = match url::Host::parse(address.domain()) {
+        Ok(url::Host::Domain(domain)) => Address::new(address.user(), domain).ok(),
+        _ => None,
+    };
+    domain.ok_or_else(|| Error::Address { field, reason: format!("`{address}` can't be written to") })
 }
 
 fn body(parts: Parts<'_>, boundary: &str) -> MultiPart {
@@ -359,7 +373,7 @@ mod tests {
         assert_eq!(place_chart(page, true), (page.to_owned(), true));
         assert_eq!(place_chart(page, false), (r#"<p>x</p><img src="logo.png"><p>"#.to_owned(), false));
         assert_eq!(place_chart("<img src='cid:chart'", false), (String::new(), false));
-        assert_eq!(place_chart("<imgs src='cid:chart'>", true).1, false);
+        assert!(!place_chart("<imgs src='cid:chart'>", true).1);
         assert_eq!(place_chart("é<img", true), ("é<img".to_owned(), false));
     }
 

@@ -11,7 +11,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     Error,
-    auth::{self, Login},
+    auth::{self, Credentials},
     message::Envelope,
     smtp::{Dialogue, Stream},
 };
@@ -198,16 +198,16 @@ impl Session<'_> {
                 let source = source.as_ref().expect("`choose` takes only what has its secret");
                 let (username, secret) = (username.to_string(), source.read().await?);
                 let login = match mechanism {
-                    "CRAM-MD5" => Login::CramMd5 { username, secret },
-                    "LOGIN" => Login::Login { username, password: secret },
-                    _ => Login::Plain { identity: identity.to_string(), username, password: secret },
+                    "CRAM-MD5" => Credentials::CramMd5 { username, secret },
+                    "LOGIN" => Credentials::Login { username, password: secret },
+                    _ => Credentials::Plain { identity: identity.to_string(), username, password: secret },
                 };
                 auth::run(dialogue, &login).await
             }
             auth @ EmailAuth::XOAuth2 { username, .. } => {
                 auth::choose(auth, &offers.auth, private)?;
                 let tokens = self.tokens.expect("made with the options");
-                let login = |token| Login::XOAuth2 { username: username.to_string(), token };
+                let login = |token| Credentials::XOAuth2 { username: username.to_string(), token };
                 let first = auth::run(dialogue, &login(tokens.token(self.left).await?)).await;
                 match first {
                     // The token may have been withdrawn before its time: a new one gets one chance.

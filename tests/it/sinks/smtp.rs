@@ -384,7 +384,7 @@ impl Session {
             "CRAM-MD5" => {
                 // The digest of one challenge, computed by Python's hmac module for the default password.
                 let given = self.ask("<1.2@localhost>").await?;
-                given == format!("{user} {CRAM_DIGEST}")
+                given == format!("{user} {CRAM_DIGEST}") && *password == Script::default().password
             }
             "XOAUTH2" => {
                 let given = decoded(initial).unwrap_or_default();

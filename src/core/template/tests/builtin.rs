@@ -36,7 +36,9 @@ fn every_one_renders_all_kinds_of_data() {
         ..data()
     };
     for name in NAMES.split_whitespace() {
-        let argument = if name.starts_with("__text_alert_list") { ".Alerts" } else { "." };
+        // These are called with a list of alerts.
+        let list = name.starts_with("__text_alert_list") || name == "pagerduty.default.instances";
+        let argument = if list { ".Alerts" } else { "." };
         let call = format!("{{{{ template {name:?} {argument} }}}}");
         for data in [&data(), &resolved, &bare] {
             let templates = Templates::builtin();

@@ -40,14 +40,13 @@ fn literals() {
             ("{{ true }} {{ false }}", "true false"),
             ("{{ 1x }}", "!bad number syntax: \"1x\""),
             ("{{ 1_ }}", "!bad number syntax: \"1_\""),
-            ("{{ 99999999999999999999 }}", "1e+20"),
+            ("{{ 99999999999999999999 }}", "!integer overflow: \"99999999999999999999\""),
             ("{{ 'ab' }}", "!malformed character constant: 'ab'"),
             ("{{ \"a }}", "!unterminated quoted string"),
             ("{{ `a }}", "!unterminated raw quoted string"),
             ("{{ nil }}", "!nil is not a command"),
-        ][..10],
+        ],
     );
-    check(rule, &[("{{ nil }}", "!nil is not a command"), ("{{ \"a }}", "!unterminated quoted string")]);
 }
 
 #[test]

@@ -59,9 +59,6 @@ const BREACH: [u8; 3] = [254, 202, 202];
 #[test]
 fn a_leak_is_drawn() {
     let png = chart(&leak(), Size::EMAIL).unwrap();
-    if let Some(path) = option_env!("CHART_OUT") {
-        std::fs::write(path, &png).unwrap();
-    }
     assert!(png.len() < 20_000, "{} bytes", png.len());
     let picture = Picture::decode(&png);
     assert_eq!((picture.width, picture.height), (1072, 360));
@@ -113,7 +110,9 @@ fn odd_courses_do_no_harm() {
     ] {
         let png = chart(&course(values, threshold), Size::EMAIL);
         assert_eq!(png.is_some(), drawn, "{values:?}");
-        png.iter().for_each(|png| assert_eq!(Picture::decode(png).width, 1072));
+        if let Some(png) = png {
+            assert_eq!(Picture::decode(&png).width, 1072);
+        }
     }
     let backwards = Course { points: vec![(NOW, 1.0), (Timestamp(NOW.0 - 5000), 2.0), (NOW, 3.0)], ..leak() };
     assert!(chart(&backwards, Size { width: 1, height: 1, density: 1 }).is_some());

@@ -4,8 +4,10 @@
 mod chart;
 mod message;
 mod session;
+#[expect(unreachable_pub, reason = "shared with the integration tests")]
 #[path = "../../../../tests/it/sinks/smtp.rs"]
 mod smtp;
+mod template;
 
 use super::message::Parts;
 use botwatch_core::model::Timestamp;
