@@ -40,7 +40,13 @@ pub(super) fn alert(labels: &[(&str, &str)], annotations: &[(&str, &str)], ended
 }
 
 pub(super) fn data(alerts: Vec<NotifiedAlert>) -> Data {
-    message::data(&delivery("team", alerts), 0, &"http://bot:9095".into(), &Templates::builtin(), Timestamp(0))
+    message::data(
+        &delivery("team", alerts),
+        0,
+        &"http://bot:9095".into(),
+        &Templates::builtin(),
+        Timestamp(0),
+    )
 }
 
 fn id(receiver: &str, kind: &str) -> IntegrationId {
