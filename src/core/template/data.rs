@@ -177,7 +177,7 @@ pub(super) fn wrong_type(expected: &str, found: &Value<'_>) -> String {
 
 /// Pairs by name, `alertname` first.
 pub(super) fn sorted_pairs<'a>(labels: &Cow<'a, Labels>) -> Vec<Value<'a>> {
-    fn pairs<'l>(labels: &'l Labels) -> impl Iterator<Item = (&'l str, &'l str)> {
+    fn pairs(labels: &Labels) -> impl Iterator<Item = (&str, &str)> {
         let first = labels.iter().filter(|(n, _)| *n == ALERT_NAME);
         first.chain(labels.iter().filter(|(n, _)| *n != ALERT_NAME))
     }

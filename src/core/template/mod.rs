@@ -16,6 +16,7 @@ mod ast;
 mod data;
 mod eval;
 mod exec;
+mod float;
 mod funcs;
 mod html;
 mod json;

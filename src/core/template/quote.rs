@@ -153,7 +153,7 @@ pub(super) fn base64_decode(text: &str) -> Result<String, String> {
     let wrong = |at: usize| format!("illegal base64 data at input byte {at}");
     let bytes: Vec<u8> = text.bytes().filter(|b| !matches!(b, b'\r' | b'\n')).collect();
     let body = bytes.len() - bytes.iter().rev().take_while(|b| **b == b'=').count();
-    if bytes.len() % 4 != 0 || bytes.len() - body > 2 {
+    if !bytes.len().is_multiple_of(4) || bytes.len() - body > 2 {
         return Err(wrong(bytes.len()));
     }
     let mut out = Vec::with_capacity(body);

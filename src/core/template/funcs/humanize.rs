@@ -1,6 +1,6 @@
 //! Numbers for people, and the numbers that templates give for them.
 
-use crate::template::{data::wrong_type, printf::format_float, time, value::Value};
+use crate::template::{data::wrong_type, float::format_float, time, value::Value};
 
 /// A number, or a text that is one; durations count in seconds.
 pub(super) fn number(value: &Value<'_>) -> Result<f64, String> {

@@ -77,7 +77,7 @@ fn append<'a>(_: &mut Host<'a, '_>, args: &[Value<'a>]) -> Result<Value<'a>, Str
 }
 
 fn dict<'a>(_: &mut Host<'a, '_>, args: &[Value<'a>]) -> Result<Value<'a>, String> {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err("dict needs an even number of arguments".to_owned());
     }
     let mut map = BTreeMap::new();

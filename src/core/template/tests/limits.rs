@@ -8,11 +8,11 @@ use super::{RuleTemplate, Templates, as_html, check, data, rule, text};
 fn bounds() {
     let deep = |n: usize| format!("{}1{}", "(".repeat(n), ")".repeat(n));
     assert_eq!(rule(&format!("{{{{ {} }}}}", deep(90))), Ok("1".to_owned()));
-    check(|t| rule(t), &[(&format!("{{{{ {} }}}}", deep(5000)), "!max expression depth exceeded")]);
+    check(rule, &[(&format!("{{{{ {} }}}}", deep(5000)), "!max expression depth exceeded")]);
     let nested = format!("{}{}", "{{ if true }}".repeat(5000), "{{ end }}".repeat(5000));
-    check(|t| rule(t), &[(&nested, "!max expression depth exceeded")]);
+    check(rule, &[(&nested, "!max expression depth exceeded")]);
     let chain = format!("{{{{ if false }}}}{}{{{{ end }}}}", "{{ else if false }}".repeat(5000));
-    check(|t| rule(t), &[(&chain, "!max expression depth exceeded")]);
+    check(rule, &[(&chain, "!max expression depth exceeded")]);
     let inside =
         format!("{}{{{{ template \"r\" . }}}}{}", "{{ if true }}".repeat(80), "{{ end }}".repeat(80));
     let recursive = format!("{{{{ define \"r\" }}}}{inside}{{{{ end }}}}{{{{ template \"r\" . }}}}");

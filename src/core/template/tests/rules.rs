@@ -83,7 +83,7 @@ fn humanized() {
         ("parseDuration", "\"-1m30s\"", "-90"),
     ];
     for (function, arg, want) in table {
-        check(|t| rule(t), &[(&format!("{{{{ {function} {arg} }}}}"), want)]);
+        check(rule, &[(&format!("{{{{ {function} {arg} }}}}"), want)]);
     }
 }
 

@@ -81,6 +81,7 @@ const FIXED: [(&str, Part); 32] = [
     ("Mon", Part::Weekday),
 ];
 
+#[expect(clippy::fn_params_excessive_bools, reason = "names the fields of `Part::Offset` in a table")]
 const fn offset(z: bool, colon: bool, seconds: bool, short: bool) -> Part {
     Part::Offset { z, colon, seconds, short }
 }
