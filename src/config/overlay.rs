@@ -22,7 +22,7 @@ const SHIPPED_INTERVAL: Duration = Duration::from_secs(5);
 /// Where a bot's metrics are unless said otherwise.
 const DEFAULT_METRICS_URL: &str = "http://127.0.0.1:3000/metrics";
 /// The alert that says what can't be seen; its labels `bot`, `job` and `instance` are those of the source.
-pub(super) const BLIND_ALERT: &str = "BotwatchBlind";
+pub(super) const BLIND_ALERT: &str = "SourceBlind";
 /// The submission port with STARTTLS.
 const SMTP_PORT: u16 = 587;
 
@@ -236,7 +236,11 @@ fn shipped_inhibitions() -> Vec<InhibitRule> {
         rule(
             "a bot that is down explains its other alerts",
             &["alertname=~\"BotDown|BotSilent\""],
-            &["alertname!~\"BotDown|BotSilent\"", "category!=\"paper_trading_violation\""],
+            &[
+                "alertname!~\"BotDown|BotSilent\"",
+                "category!=\"paper_trading_violation\"",
+                "botwatch_safety!=\"true\"",
+            ],
             &["bot"],
         ),
         rule(
@@ -245,6 +249,7 @@ fn shipped_inhibitions() -> Vec<InhibitRule> {
             &[
                 &format!("alertname!~\"{BLIND_ALERT}|BotDown|BotSilent\""),
                 "category!=\"paper_trading_violation\"",
+                "botwatch_safety!=\"true\"",
             ],
             &["bot", "job", "instance"],
         ),

@@ -10,9 +10,10 @@ use std::{
 
 use botwatch_core::{
     alerting::{Event, Refresh},
-    model::{Duration, RuleKey, SourceId, Timestamp, Transition},
+    model::{Duration, Labels, MatchOp, Matcher, RuleKey, SourceId, Timestamp, Transition},
     promql::{ExprKind, walk},
     rules::{BlindSource, Blindness, Group, Rule, Schedule},
+    tsdb::Head,
 };
 use parking_lot::RwLock;
 use prometheus::Registry;
@@ -293,11 +294,12 @@ impl Scheduler {
     fn blind(&self) -> Vec<BlindSource> {
         let store = &self.context.parts.store;
         let all = store.stats().sources as u32;
-        let blind: Vec<(SourceId, Arc<str>, Timestamp)> = store.read(|head| {
+        let blind: Vec<(SourceId, Arc<str>, Labels, Timestamp)> = store.read(|head| {
             let ids = (0..all).map(SourceId);
             ids.filter_map(|id| {
                 let since = blind_since(&head.visibility(id), Timestamp::MAX)?;
-                Some((id, Arc::clone(head.source_name(id)?), since.max(self.context.started)))
+                let labels = common_labels(head, id);
+                Some((id, Arc::clone(head.source_name(id)?), labels, since.max(self.context.started)))
             })
             .collect()
         });
@@ -308,7 +310,8 @@ impl Scheduler {
         let idle = self.entries.iter().zip(&self.cells).filter(|(entry, _)| !entry.running);
         idle.for_each(|(_, cell)| cell.count_frozen(&mut frozen));
         let count = |id| frozen.get(&id).copied().unwrap_or(0);
-        blind.into_iter().map(|(id, name, since)| BlindSource { name, since, frozen: count(id) }).collect()
+        let source = |(id, name, labels, since)| BlindSource { name, labels, since, frozen: count(id) };
+        blind.into_iter().map(source).collect()
     }
 
     /// Other rules: what is the same goes on, what is gone ends.
@@ -400,6 +403,16 @@ impl Scheduler {
         let cells = self.cells.iter().cloned().zip(missed).collect();
         *self.published.write() = Published { options: Arc::clone(&self.context.options), cells };
     }
+}
+
+/// The labels by which what a source writes is told apart from what others write: those of the series that each kind
+/// of source writes even when it can't be seen.
+fn common_labels(head: &Head, source: SourceId) -> Labels {
+    const ALWAYS: &str = "up|botwatch_process_visible|botwatch_host_cpus";
+    const KEPT: [&str; 3] = ["bot", "instance", "job"];
+    let Ok(always) = Matcher::new("__name__", MatchOp::Regex, ALWAYS) else { return Labels::empty() };
+    let found = head.series_of(&[always], source);
+    found.map_or_else(Labels::empty, |labels| labels.without(|name| !KEPT.contains(&name)))
 }
 
 /// Which groups each group reads: those that record a name that it selects.

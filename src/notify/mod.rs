@@ -2,7 +2,7 @@
 //!
 //! The `alerting` machine plans deliveries, retries and order; [`Notifier`] performs attempts (`alerting::Send`) and
 //! reports an `alerting::Outcome` for each: delivered, transient (with the receiver's `Retry-After`), or permanent.
-//! One file or folder per integration. Everything goes out through `net` (HTTP) or lettre with `net`'s TLS (SMTP). It keeps no
+//! One file or folder per integration. Everything goes out through `net` (HTTP) or our own SMTP conversation over `net`'s TLS. It keeps no
 //! state that matters: what a later message needs (a Slack `ts`) goes back as `receiver_data`.
 //!
 //! # Dramatis Personae

@@ -13,6 +13,8 @@ pub const SOURCE_BLIND: &str = "SourceBlind";
 pub struct BlindSource {
     /// Its name.
     pub name: Arc<str>,
+    /// Labels of what it writes, by which its alert is routed and inhibits: `bot`, `job`, `instance`.
+    pub labels: Labels,
     /// Since when.
     pub since: Timestamp,
     /// Alerts that are frozen because of it.
@@ -31,6 +33,7 @@ pub struct Blindness {
 
 #[derive(Debug, Clone, PartialEq)]
 struct Firing {
+    labels: Labels,
     fired_at: Timestamp,
     since: Timestamp,
     frozen: usize,
@@ -58,7 +61,7 @@ impl Blindness {
         for t in transitions.iter().filter(|t| t.rule == Self::key()) {
             if let AlertState::Firing { since, fired_at, .. } = t.state {
                 let name: Arc<str> = t.labels.value("source").into();
-                self.alerts.insert(name, Firing { fired_at, since, frozen: 0 });
+                self.alerts.insert(name, Firing { labels: t.labels.clone(), fired_at, since, frozen: 0 });
             }
         }
     }
@@ -76,18 +79,20 @@ impl Blindness {
             }
         }
         for source in blind {
-            let BlindSource { name, since, frozen } = source;
+            let BlindSource { name, since, frozen, .. } = source;
             match self.alerts.get_mut(name) {
                 Some(firing) if firing.frozen != *frozen || firing.since != *since => {
                     (firing.frozen, firing.since) = (*frozen, *since);
                     let annotations = annotations(name, firing);
-                    refreshed.push(Refreshed { labels: labels(name), annotations, value: *frozen as f64 });
+                    let labels = firing.labels.clone();
+                    refreshed.push(Refreshed { labels, annotations, value: *frozen as f64 });
                 }
                 Some(_) => {}
                 None => {
                     let long_enough = now.since(*since) >= self.hold;
                     if long_enough && (self.always || *frozen > 0) {
-                        let firing = Firing { fired_at: now, since: *since, frozen: *frozen };
+                        let labels = labels(source);
+                        let firing = Firing { labels, fired_at: now, since: *since, frozen: *frozen };
                         let state = AlertState::Firing { since: *since, fired_at: now, keep_since: None };
                         changes.push(transition(name, &firing, state, now));
                         self.alerts.insert(Arc::clone(name), firing);
@@ -110,9 +115,12 @@ fn fixed_labels() -> Labels {
     Labels::from_pairs([("severity", "critical"), ("category", "system_failure")])
 }
 
-fn labels(source: &str) -> Labels {
-    let mut labels = fixed_labels().builder();
-    labels.set("source", source).set(ALERT_NAME, SOURCE_BLIND);
+fn labels(source: &BlindSource) -> Labels {
+    let mut labels = source.labels.builder();
+    for (name, value) in fixed_labels().iter() {
+        labels.set(name, value);
+    }
+    labels.set("source", &source.name).set(ALERT_NAME, SOURCE_BLIND);
     labels.finish()
 }
 
@@ -132,7 +140,7 @@ fn annotations(source: &str, firing: &Firing) -> Labels {
 fn transition(source: &str, firing: &Firing, state: AlertState, at: Timestamp) -> Transition {
     Transition {
         rule: Blindness::key(),
-        labels: labels(source),
+        labels: firing.labels.clone(),
         annotations: annotations(source, firing),
         value: firing.frozen as f64,
         at,
@@ -148,7 +156,8 @@ mod tests {
     use super::*;
 
     fn blind(name: &str, since: i64, frozen: usize) -> BlindSource {
-        BlindSource { name: name.into(), since: Timestamp::from_secs(since), frozen }
+        let labels = Labels::from_pairs([("bot", "b")]);
+        BlindSource { name: name.into(), labels, since: Timestamp::from_secs(since), frozen }
     }
 
     fn states(changes: &[Transition]) -> Vec<(String, &'static str)> {

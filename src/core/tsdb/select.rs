@@ -141,6 +141,14 @@ impl Head {
         all
     }
 
+    /// The labels of a series that satisfies the matchers and is made from one source alone.
+    pub fn series_of(&self, matchers: &[Matcher], source: crate::model::SourceId) -> Option<Labels> {
+        let only = crate::model::Sources::one(source);
+        let ids = self.resolve(matchers);
+        let mut series = ids.iter().filter_map(|&id| self.table.get(SeriesId(id)));
+        series.find(|s| s.sources == only).map(|s| s.labels.clone())
+    }
+
     /// Names of labels in use, in order; of the series that satisfy the matchers when there are any.
     pub fn label_names(&self, matchers: &[Matcher]) -> Vec<String> {
         if matchers.is_empty() {
