@@ -13,7 +13,10 @@ pub(super) fn of(configuration: &Configuration) -> Vec<Notice> {
     let mut say = |kind, text: String| all.push(Notice { kind, text });
     let switches = &configuration.switches;
     if switches.alerting.as_ref().is_some_and(|a| !a.value) {
-        say(NoticeKind::Off, "sending is off: PRODUCTION_ALERTING_ENABLED=false; alerts are decided and shown only".into());
+        say(
+            NoticeKind::Off,
+            "sending is off: PRODUCTION_ALERTING_ENABLED=false; alerts are decided and shown only".into(),
+        );
     }
     match switches.mode.as_ref().map(|m| &*m.value) {
         None => say(NoticeKind::Off, "safety off: set BOT_MODE=paper".into()),
@@ -38,22 +41,25 @@ fn watched(configuration: &Configuration, say: &mut impl FnMut(NoticeKind, Strin
             0..=3 => targets.join(", "),
             n => format!("{n} targets"),
         };
-        say(
-            NoticeKind::Watches,
-            format!("job `{}`: {shown}{files}, every {}", job.name, job.interval),
-        );
+        say(NoticeKind::Watches, format!("job `{}`: {shown}{files}, every {}", job.name, job.interval));
     }
     match &collect.process {
-        Some(process) => say(NoticeKind::Watches, format!("the bot's process, found by {}", by(&process.finder))),
+        Some(process) => {
+            say(NoticeKind::Watches, format!("the bot's process, found by {}", by(&process.finder)))
+        }
         None => say(
             NoticeKind::Cannot,
             "the bot's process is not watched: set BOT_PID, BOT_PROCESS or `bot.process`".into(),
         ),
     }
-    let rules: Vec<_> = configuration.rules.files.iter().flat_map(|f| &f.groups).flat_map(|g| &g.rules).collect();
+    let rules: Vec<_> =
+        configuration.rules.files.iter().flat_map(|f| &f.groups).flat_map(|g| &g.rules).collect();
     let alerts = rules.iter().filter(|r| r.alert.is_some()).count();
     match rules.len() {
-        0 => say(NoticeKind::Cannot, "there are no rules: no alert can come from this botwatch's own data".into()),
+        0 => say(
+            NoticeKind::Cannot,
+            "there are no rules: no alert can come from this botwatch's own data".into(),
+        ),
         n => say(NoticeKind::Watches, format!("{alerts} alerting and {} recording rules", n - alerts)),
     }
 }

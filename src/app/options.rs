@@ -5,8 +5,7 @@ use std::sync::Arc;
 use botwatch_core::{model::Duration, promql::EvalOptions};
 
 use crate::{
-    api,
-    collect,
+    api, collect,
     config::{Configuration, file},
     evaluate::{self, Evaluation},
 };

@@ -86,10 +86,16 @@ pub(super) struct Observers {
 impl Observers {
     pub(super) fn start(tasks: &Tasks, clock: &Clock, store: &Store, options: &collect::Options) -> Self {
         let process = |o: &BotOptions| {
-            (o.clone(), collect::process::start(tasks, clock, store, o.clone(), collect::process::Root::default()))
+            (
+                o.clone(),
+                collect::process::start(tasks, clock, store, o.clone(), collect::process::Root::default()),
+            )
         };
         let host = |o: &HostOptions| {
-            (o.clone(), collect::host::start(tasks, clock, store, o.clone(), collect::process::Root::default()))
+            (
+                o.clone(),
+                collect::host::start(tasks, clock, store, o.clone(), collect::process::Root::default()),
+            )
         };
         Self { process: options.process.as_ref().map(process), host: options.host.as_ref().map(host) }
     }
@@ -125,12 +131,7 @@ pub(super) struct Reloads {
 }
 
 impl Reloads {
-    pub(super) fn new(
-        state: State,
-        settings: Settings,
-        parts: Parts,
-        observers: Observers,
-    ) -> Self {
+    pub(super) fn new(state: State, settings: Settings, parts: Parts, observers: Observers) -> Self {
         Self {
             settings,
             parts,

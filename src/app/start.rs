@@ -114,7 +114,11 @@ pub struct Running {
 ///
 /// # Errors
 /// [`Error`]. Nothing is left running then that would outlive the runtime.
-pub async fn start(settings: Settings, clock: Clock, logs: Option<telemetry::Logs>) -> Result<Running, Error> {
+pub async fn start(
+    settings: Settings,
+    clock: Clock,
+    logs: Option<telemetry::Logs>,
+) -> Result<Running, Error> {
     let (tasks, ended) = Tasks::new();
     let (configuration, warnings, watched) = load(&settings, &tasks).await?;
     let metrics = telemetry::Metrics::new(&clock, telemetry::Build::default());
@@ -156,7 +160,8 @@ pub async fn start(settings: Settings, clock: Clock, logs: Option<telemetry::Log
 
     let store = Store::new(samples(&configuration));
     let observers = Observers::start(&tasks, &clock, &store, &configuration.collect);
-    let collector = collect::Collector::start(&tasks, &clock, &store, configuration.collect.clone(), registry);
+    let collector =
+        collect::Collector::start(&tasks, &clock, &store, configuration.collect.clone(), registry);
     let parts = evaluate::Parts {
         tasks: tasks.clone(),
         clock: clock.clone(),
@@ -244,7 +249,8 @@ fn threads() -> usize {
 
 /// Reloads when a file changes.
 fn watch(tasks: &Tasks, clock: &Clock, reloads: &Arc<Reloads>, paths: Vec<PathBuf>) {
-    let (reloads, clock, within, stop) = (Arc::clone(reloads), clock.clone(), tasks.clone(), tasks.stop_token());
+    let (reloads, clock, within, stop) =
+        (Arc::clone(reloads), clock.clone(), tasks.clone(), tasks.stop_token());
     tasks.spawn("watch", async move {
         let mut watch = Watch::new(paths);
         let mut reloaded = reloads.watched();

@@ -114,7 +114,9 @@ fn print(paths: &[PathBuf]) -> u64 {
         let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
         let mut inside: Vec<PathBuf> = entries.map(|e| e.path()).filter(|p| is_rule_or_template(p)).collect();
         inside.sort();
-        inside.iter().for_each(|p| file(p));
+        for path in &inside {
+            file(path);
+        }
     }
     hasher.finish()
 }

@@ -60,7 +60,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 fn explain(code: &str) -> ExitCode {
     if code == "all" {
-        CODES.iter().for_each(|c| say(c.code));
+        for known in CODES {
+            say(known.code);
+        }
         return ExitCode::SUCCESS;
     }
     match diag::explain(code) {
@@ -80,7 +82,9 @@ fn explain(code: &str) -> ExitCode {
 /// Reports problems; the exit code that they ask for.
 fn verdict(diagnostics: &[Diagnostic], json: bool, summary: impl FnOnce() -> String) -> ExitCode {
     let errors = if json {
-        diagnostics.iter().for_each(|d| say(render_json(d)));
+        for diagnostic in diagnostics {
+            say(render_json(diagnostic));
+        }
         diagnostics.iter().filter(|d| d.level == diag::Level::Error).count()
     } else {
         report(diagnostics)
@@ -113,8 +117,12 @@ fn summary(configuration: &Configuration) -> String {
     let rules: Vec<_> =
         configuration.rules.files.iter().flat_map(|f| &f.groups).flat_map(|g| &g.rules).collect();
     let alerts = rules.iter().filter(|r| r.alert.is_some()).count();
-    let integrations: Vec<String> =
-        configuration.notify.integrations.keys().map(|id| format!("{} by {}", id.receiver, id.kind)).collect();
+    let integrations: Vec<String> = configuration
+        .notify
+        .integrations
+        .keys()
+        .map(|id| format!("{} by {}", id.receiver, id.kind))
+        .collect();
     let told = if integrations.is_empty() { "nobody".to_owned() } else { integrations.join(", ") };
     format!(
         "the configuration is good: {}, {}, {}; tells {told}",

@@ -118,7 +118,7 @@ impl Metrics {
             Error::Samples { .. } => self.over_samples.inc(),
             Error::BodySize { .. } => self.over_body.inc(),
             Error::Labels { .. } | Error::LabelName { .. } | Error::LabelValue { .. } => {
-                self.over_labels.inc()
+                self.over_labels.inc();
             }
             Error::Targets { .. } => self.over_targets.inc(),
             _ => {}

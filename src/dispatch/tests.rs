@@ -121,8 +121,7 @@ async fn what_was_acknowledged_is_there_after_a_crash_and_its_message_goes_out_a
     assert_eq!((restored.replayed, restored.machine.history().count()), (0, 1), "a checkpoint at the end");
     // The first world's attempt is under way for ever: it is given up on after a while.
     let (handle, clock) = (world_1.handle.clone(), world_1.clock.clone());
-    let phases =
-        handle.read(|m| m.deliveries().map(|d| d.phase.clone()).collect::<Vec<_>>()).await.expect("running");
+    let phases = handle.read(|m| m.deliveries().map(|d| d.phase).collect::<Vec<_>>()).await.expect("running");
     assert!(matches!(phases.as_slice(), [Phase::InFlight { .. }]), "{phases:?}");
     tokio::join!(world_1.stop(), async {
         tokio::time::sleep(StdDuration::from_millis(20)).await;

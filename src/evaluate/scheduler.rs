@@ -378,10 +378,12 @@ impl Scheduler {
     /// Takes cells into the schedule; `keep` gives the place that one had.
     fn adopt(&mut self, cells: Vec<Arc<Cell>>, now: Timestamp, mut keep: impl FnMut(usize) -> Option<Entry>) {
         let on_data = self.context.options.evaluation == Evaluation::OnData;
-        let schedule = |cell: &Cell, interval: Duration| match on_data {
-            // Groups that wait for the same data share their slots.
-            true => Schedule::aligned(interval),
-            false => Schedule::new(interval, &cell.key.0, &cell.key.1),
+        let schedule = |cell: &Cell, interval: Duration| {
+            if on_data {
+                Schedule::aligned(interval)
+            } else {
+                Schedule::new(interval, &cell.key.0, &cell.key.1)
+            }
         };
         let specs: Vec<_> = self.context.options.groups.iter().collect();
         let reads = without_circles(&reads(&specs));

@@ -89,12 +89,8 @@ impl PortableLook {
                 pid != own && parse::is_called(name, &comm, exe, &cmdline.to_string_lossy())
             }
         };
-        let ids: std::collections::BTreeSet<Pid> = system
-            .processes()
-            .into_iter()
-            .filter(|(pid, p)| matches(**pid, p))
-            .map(|(pid, _)| *pid)
-            .collect();
+        let ids: std::collections::BTreeSet<Pid> =
+            system.processes().iter().filter(|(pid, p)| matches(**pid, p)).map(|(pid, _)| *pid).collect();
         let alive = ids.into_iter().filter_map(|pid| Some((pid, system.process(pid)?)));
         let alive =
             alive.filter(|(_, p)| p.thread_kind().is_none() && p.status() != sysinfo::ProcessStatus::Zombie);

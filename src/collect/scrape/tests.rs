@@ -287,7 +287,7 @@ proptest! {
         let (mut cache, mut ids, job) = (Cache::new(9), Ids::default(), job("bot"));
         let mut live = BTreeSet::<String>::new();
         for (names, fails) in scrapes {
-            let mut body: String = names.iter().map(|n| format!("s{n} 1\n")).collect();
+            let mut body: String = names.iter().fold(String::new(), |body, n| body + &format!("s{n} 1\n"));
             let present: BTreeSet<String> = names.iter().map(|n| format!("s{n}")).collect();
             if fails {
                 body.push_str("!\n");

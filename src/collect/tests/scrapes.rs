@@ -234,7 +234,7 @@ async fn what_is_no_exposition_fails() {
 #[tokio::test]
 async fn a_large_body_is_read_too() {
     let world = World::new();
-    let body: String = (0..30_000).map(|i| format!("a{{n=\"{i}\"}} {i}\n")).collect();
+    let body: String = (0..30_000).fold(String::new(), |body, i| body + &format!("a{{n=\"{i}\"}} {i}\n"));
     let bot = world.bot(&body).await;
     let collector = world.start(vec![job_of("bot", &[&bot.address])]);
     world.tried(&collector).await;

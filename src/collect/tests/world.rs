@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How long a test waits for something that has to happen.
-const PATIENCE: StdDuration = StdDuration::from_secs(60);
+const PATIENCE: StdDuration = StdDuration::from_mins(1);
 
 /// A job with Prometheus' defaults, every 30 s. The timeout is in real time, and long.
 pub(in crate::collect) fn job(name: &str) -> JobOptions {

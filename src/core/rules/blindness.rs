@@ -117,7 +117,7 @@ fn fixed_labels() -> Labels {
 
 fn labels(source: &BlindSource) -> Labels {
     let mut labels = source.labels.builder();
-    for (name, value) in fixed_labels().iter() {
+    for (name, value) in &fixed_labels() {
         labels.set(name, value);
     }
     labels.set("source", &source.name).set(ALERT_NAME, SOURCE_BLIND);

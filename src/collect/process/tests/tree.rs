@@ -136,7 +136,7 @@ pub(in crate::collect) fn assert_table<'a>(docs: &str, definitions: impl Iterato
                     || d.name.ends_with("memory_total_bytes")
                     || d.name.ends_with("swap_total_bytes"),
                 "{d:?}"
-            )
+            );
         })
         .map(|d| {
             (d.name.to_owned(), if d.kind == MetricKind::Gauge { "gauge" } else { "counter" }.to_owned())
