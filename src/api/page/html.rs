@@ -150,6 +150,7 @@ fn notices(out: &mut String, facts: &Facts) {
         (NoticeKind::Off, "Switched off"),
         (NoticeKind::Cannot, "Can’t be watched"),
         (NoticeKind::Watches, "Watches"),
+        (NoticeKind::Tells, "Tells"),
     ] {
         list(out, title, facts.notices.iter().filter(|(k, _)| *k == kind).map(|(_, text)| text.as_str()));
     }
