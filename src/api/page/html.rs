@@ -148,7 +148,7 @@ fn troubles(out: &mut String, facts: &Facts) {
 fn notices(out: &mut String, facts: &Facts) {
     for (kind, title) in [
         (NoticeKind::Off, "Switched off"),
-        (NoticeKind::Cannot, "Can’t be watched"),
+        (NoticeKind::Cannot, "Not covered"),
         (NoticeKind::Watches, "Watches"),
         (NoticeKind::Tells, "Tells"),
     ] {
