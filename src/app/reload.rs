@@ -171,8 +171,8 @@ impl Reloads {
     async fn put_into_force(&self, configuration: &Configuration, observers: &mut Observers) {
         let parts = &self.parts;
         let alerting = Arc::new(configuration.alerting.clone());
-        // Without a disk the routes hold in memory, and the next start reads the files anyway.
-        let _ = parts.dispatch.submit(Event::Reloaded(alerting)).await;
+        // A dispatcher that is gone routes nothing any more.
+        let _ = parts.dispatch.tell(Event::Reloaded(alerting)).await;
         let strict = self.settings.flags.strict_prometheus;
         parts.rules.reload(options::evaluate(configuration, strict)).await;
         parts.collector.reload(configuration.collect.clone());

@@ -33,6 +33,8 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 const CHECKPOINT_SHARE: i64 = 20;
 /// While the disk refuses, a checkpoint is tried so often.
 const DISK_RETRY: Duration = Duration::from_secs(5);
+/// A commit that has not come back for so long: the disk hangs, which is as good as refusing. A page doesn't wait for it.
+const STALL: Duration = Duration::from_secs(5);
 /// At the end, answers of attempts under way are waited for so long.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -66,6 +68,7 @@ pub fn start(tasks: &Tasks, parts: Parts, registry: &Registry) -> std::io::Resul
         durable_flag,
         metrics,
         sound: true,
+        lost: false,
         stopping: false,
         effects: Vec::new(),
         sends: VecDeque::new(),
@@ -91,6 +94,8 @@ struct Owner {
     metrics: Metrics,
     /// Whether the journal commits, as the machine was told.
     sound: bool,
+    /// Whether batches found no place in the journal's queue since the last checkpoint.
+    lost: bool,
     /// Nothing new is begun any more.
     stopping: bool,
     effects: Vec<Effect>,
@@ -110,6 +115,8 @@ struct Owner {
 /// A checkpoint on its way to the disk.
 struct Running {
     begun: Timestamp,
+    /// Whether it makes good batches that were lost.
+    mends: bool,
     answer: oneshot::Receiver<Result<(), Error>>,
 }
 
@@ -155,7 +162,8 @@ impl Owner {
         if self.unsaved_bytes > 0 || self.checkpoint.is_some() || !self.sound {
             due = due.into_iter().chain([self.checkpoint_at]).min();
         }
-        due = due.into_iter().chain(last_call).min();
+        let stall = self.commits.front().filter(|_| self.sound).map(|(_, at)| *at + STALL);
+        due = due.into_iter().chain(last_call).chain(stall).min();
         let clock = self.clock.clone();
         let sleep = async move {
             match due {
@@ -216,11 +224,14 @@ impl Owner {
 
     /// Why an event that wants an acknowledgement can't have one.
     fn refusal(&self, event: &Event) -> Option<NotDurable> {
-        if !self.sound {
-            return Some(NotDurable::Disk);
-        }
         match event {
-            Event::Received(alerts) if alerts.len() > self.machine.room() => Some(NotDurable::Busy),
+            // Options hold in memory as well; the next start reads them from the files.
+            Event::Reloaded(_) => None,
+            _ if !self.sound => Some(NotDurable::Disk),
+            // What only extends or ends known alerts needs no room: refusing it would end them falsely.
+            Event::Received(alerts) if self.machine.would_open(alerts) > self.machine.room() => {
+                Some(NotDurable::Busy)
+            }
             _ => None,
         }
     }
@@ -244,18 +255,27 @@ impl Owner {
             self.checkpoint_at = now + CHECKPOINT_EVERY;
         }
         let first = Seq(last.0 + 1 - records.len() as u64);
-        self.commits.push_back((last, now));
-        // A journal thread that is gone shows as the end of `durable`.
-        let _ = self.journal.append(Batch { first, at: now, records });
+        // Once a batch is lost only a checkpoint can make it good.
+        self.lost |= !self.journal.append(Batch { first, at: now, records });
+        if !self.lost {
+            self.commits.push_back((last, now));
+        }
+    }
+
+    /// Whether what is decided gets to the disk at present.
+    fn gets_to_disk(&self, durable: Durable, now: Timestamp) -> bool {
+        let hangs = self.commits.front().is_some_and(|(seq, at)| *seq > durable.seq && now.since(*at) >= STALL);
+        durable.is_sound() && !self.lost && !hangs
     }
 
     /// Tells the machine when the disk begins or ceases to refuse.
     fn learn_of_the_disk(&mut self, now: Timestamp) {
         let durable = *self.durable.borrow_and_update();
-        if durable.is_sound() == self.sound {
+        let sound = self.gets_to_disk(durable, now);
+        if sound == self.sound {
             return;
         }
-        self.sound = durable.is_sound();
+        self.sound = sound;
         self.durable_flag.store(self.sound, Ordering::Relaxed);
         self.metrics.durable.set(i64::from(self.sound));
         if self.sound {
@@ -272,7 +292,12 @@ impl Owner {
     /// Lets go what has become durable, and what never will while the disk refuses.
     fn settle(&mut self) {
         let durable = *self.durable.borrow_and_update();
-        let reached = durable.seq.max(durable.given_up);
+        let now = self.clock.now();
+        // What can't get to the disk goes without it.
+        let reached = match self.gets_to_disk(durable, now) {
+            true => durable.seq,
+            false => self.machine.seq(),
+        };
         while let Some(send) = self.sends.front()
             && send.after <= reached
         {
@@ -288,9 +313,8 @@ impl Owner {
             }
             let _ = ask.send(answer);
         }
-        let now = self.clock.now();
         while let Some((seq, at)) = self.commits.front()
-            && *seq <= reached
+            && *seq <= durable.seq.max(durable.given_up)
         {
             if *seq <= durable.seq {
                 self.metrics.commit_seconds.observe(now.since(*at).as_secs_f64());
@@ -311,17 +335,24 @@ impl Owner {
                 Err(oneshot::error::TryRecvError::Closed) => Err("the journal's thread has ended".to_owned()),
             };
             let took = now.since(running.begun);
+            if result.is_ok() && running.mends {
+                self.lost = false;
+            }
             self.checkpoint = None;
             self.checkpoint_ended(now, took, result);
         }
         let full = self.unsaved_bytes >= CHECKPOINT_BYTES;
         let due = now >= self.checkpoint_at && (self.unsaved_bytes > 0 || !self.sound);
         if full || due {
-            let rows = self.rows();
-            self.unsaved_bytes = 0;
-            let answer = self.journal.checkpoint(self.machine.seq(), rows, now);
-            self.checkpoint = Some(Running { begun: now, answer });
-            self.checkpoint_at = now + Duration::from_millis(100);
+            let (lost, rows) = (self.lost, self.rows());
+            match self.journal.checkpoint(self.machine.seq(), rows, now) {
+                Some(answer) => {
+                    self.unsaved_bytes = 0;
+                    self.checkpoint = Some(Running { begun: now, answer, mends: lost });
+                    self.checkpoint_at = now + Duration::from_millis(100);
+                }
+                None => self.checkpoint_at = now + DISK_RETRY,
+            }
         }
     }
 
@@ -361,8 +392,11 @@ impl Owner {
     /// A last checkpoint, so that the next start has nothing to replay.
     fn finish(&mut self, tasks: &Tasks) {
         let answer = self.journal.checkpoint(self.machine.seq(), self.rows(), self.clock.now());
-        let result =
-            tasks.block_on(async { answer.await.map_err(|e| e.to_string())?.map_err(|e| e.to_string()) });
+        let result = tasks.block_on(async {
+            let answer = answer.ok_or("the disk doesn't answer")?;
+            let answered = tokio::time::timeout(STALL.to_std(), answer).await;
+            answered.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?.map_err(|e| e.to_string())
+        });
         if let Err(error) = result {
             tracing::warn!(error, "the last checkpoint failed; the next start reads the journal instead");
         }

@@ -10,6 +10,9 @@ use botwatch_core::{
 
 use super::Evaluation;
 
+/// The longest wait for what a slot's end cut off.
+const GRACE_MAX: Duration = Duration::from_secs(1);
+
 /// What is known of a source's rhythm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rhythm {
@@ -83,6 +86,11 @@ impl Entry {
         }
     }
 
+    /// A group that begins with its next slot.
+    pub(super) fn later(schedule: Schedule, now: Timestamp) -> Self {
+        Self { slot: schedule.next(now), ..Self::new(schedule, now) }
+    }
+
     fn end(&self) -> Timestamp {
         self.slot + self.schedule.interval()
     }
@@ -104,13 +112,19 @@ impl Entry {
         self.slot = self.end();
     }
 
-    /// The time to evaluate at, if the group is due.
+    /// How long after the slot's end what was expected within it is still waited for: a scrape that began just before
+    /// the end needs a moment to come in.
+    fn grace(&self) -> Duration {
+        Duration::from_millis((self.schedule.interval().as_millis() / 4).min(GRACE_MAX.as_millis()))
+    }
+
+    /// The time to evaluate at, if the group is due. `reads` is what [`reads`] says.
     pub(super) fn due(
         &mut self,
         now: Timestamp,
         evaluation: Evaluation,
         rhythms: &Rhythms,
-        reads_done: bool,
+        reads: Reads,
     ) -> Option<Timestamp> {
         if self.running {
             return None;
@@ -119,24 +133,27 @@ impl Entry {
         if now < self.slot {
             return None;
         }
-        let late = now >= self.end();
-        let first = self.done.is_none();
-        let at = match evaluation {
-            // The first scrapes were just made: their samples are newer than the slot.
-            _ if first => now,
-            Evaluation::Slots => self.slot,
-            Evaluation::OnData if late => self.end(),
-            Evaluation::OnData => {
-                let awaited = self.sources.iter().any(|id| rhythms.is_awaited(*id, self.slot, self.end()));
-                if awaited || !reads_done {
-                    return None;
-                }
-                rhythms.newest(&self.sources).map_or(self.slot, |t| t.clamp(self.slot, now))
-            }
-        };
-        if evaluation == Evaluation::Slots && !reads_done && !late {
+        let late = now >= self.end() + self.grace();
+        if !(reads.done || late) {
             return None;
         }
+        let at = match evaluation {
+            // The first scrapes were just made: their samples are newer than the slot.
+            _ if self.done.is_none() => now,
+            Evaluation::Slots => self.slot,
+            Evaluation::OnData => {
+                let awaited = self.sources.iter().any(|id| rhythms.is_awaited(*id, self.slot, self.end()));
+                match (awaited, late) {
+                    (true, false) => return None,
+                    (true, true) => self.end(),
+                    // Results of other groups are read at the times at which they were written.
+                    (false, _) => {
+                        let newest = rhythms.newest(&self.sources).max(reads.newest);
+                        newest.map_or(self.slot, |t| t.clamp(self.slot, now))
+                    }
+                }
+            }
+        };
         // Time never stands still for a group: a second evaluation at one time would change samples.
         let at = match self.last {
             Some(last) if at <= last && now > last => now,
@@ -153,18 +170,25 @@ impl Entry {
         if self.running {
             return None;
         }
-        Some(if now < self.slot { self.slot } else { self.end() })
+        Some(if now < self.slot { self.slot } else { self.end() + self.grace() })
     }
 }
 
-/// Whether the groups that a group reads have been evaluated for its slot.
-pub(super) fn reads_done(entries: &[Entry], nth: usize) -> bool {
+/// The groups that a group reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reads {
+    /// Whether all have been evaluated for its slot.
+    pub(super) done: bool,
+    /// The newest of their evaluations.
+    pub(super) newest: Option<Timestamp>,
+}
+
+/// How the groups stand that a group reads.
+pub(super) fn reads(entries: &[Entry], nth: usize) -> Reads {
     let entry = &entries[nth];
-    entry.reads.iter().all(|read| {
-        let read = &entries[*read];
-        let wanted = read.schedule.slot(entry.slot);
-        read.done.is_some_and(|done| done >= wanted)
-    })
+    let read = || entry.reads.iter().map(|read| &entries[*read]);
+    let is_done = |read: &Entry| read.done.is_some_and(|done| done >= read.schedule.slot(entry.slot));
+    Reads { done: read().all(is_done), newest: read().filter_map(|r| r.last).max() }
 }
 
 /// Takes out the reads that lie on a circle: groups that read each other can't wait for each other.

@@ -14,7 +14,7 @@ use botwatch_core::{
     model::{Duration, Labels, MatchOp, Matcher, RuleKey, SourceId, Timestamp, Transition},
     promql::{ExprKind, walk},
     rules::{BlindSource, Blindness, Group, Rule, Schedule},
-    tsdb::Head,
+    tsdb::{Head, SourceState, Visibility},
 };
 use parking_lot::RwLock;
 use prometheus::Registry;
@@ -26,10 +26,14 @@ use super::{
     handle::{Published, Reload},
     metrics::Metrics,
     pool::Pool,
-    schedule::{Entry, Rhythms, reads_done, without_circles},
-    sight::{StoreSight, blind_since},
+    schedule::{Entry, Rhythms, reads as reads_of, without_circles},
+    sight::StoreSight,
 };
-use crate::{dispatch, runtime::Stop, samples::CommitWatch};
+use crate::{
+    dispatch,
+    runtime::{Clock, Stop, Stopwatch},
+    samples::CommitWatch,
+};
 
 /// How often blind sources are looked at when nothing else happens.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -55,12 +59,13 @@ pub async fn start(parts: Parts, options: Options, registry: &Registry) -> Resul
     }
     let mut blindness = new_blindness(&options);
     blindness.restore(&restored);
-    parts.dispatch.tell(Event::RulesLoaded(keys(&cells))).await?;
+    parts.dispatch.tell(Event::RulesLoaded(keys(&cells, &options))).await?;
 
     let published = Arc::new(RwLock::new(Published { options: Arc::clone(&options), cells: Vec::new() }));
     let warm = Arc::new(AtomicBool::new(false));
     let (handle, reloads) = Handle::new(Arc::clone(&published), Arc::clone(&warm), parts.store.clone());
     let (ended, endings) = mpsc::channel(ENDINGS_MAX);
+    let parts_clock = parts.clock.clone();
     let mut scheduler = Scheduler {
         commits: parts.store.subscribe(),
         context: Arc::new(Context { parts, options, started: now, metrics }),
@@ -71,8 +76,8 @@ pub async fn start(parts: Parts, options: Options, registry: &Registry) -> Resul
         generation: 0,
         published,
         warm,
-        warm_sources: (0..sources).map(SourceId).collect(),
-        warm_until: now,
+        gate: Gate::shut(&parts_clock, (0..sources).map(SourceId).collect(), Timestamp::MIN),
+        woke: now,
         blindness,
         looked: Timestamp::MIN,
         look_at: now,
@@ -81,8 +86,8 @@ pub async fn start(parts: Parts, options: Options, registry: &Registry) -> Resul
         endings,
         reloads,
     };
-    scheduler.warm_until = now + scheduler.context.options.warm_up;
-    scheduler.adopt(cells, now, |_| None);
+    let places = cells.iter().map(|_| Place::Now).collect();
+    scheduler.adopt(cells, places, now);
     let (tasks, stop) = (scheduler.context.parts.tasks.clone(), scheduler.context.parts.tasks.stop_token());
     tasks.spawn("evaluate", async move { scheduler.run(&stop).await });
     Ok(handle)
@@ -101,13 +106,14 @@ fn new_blindness(options: &Options) -> Blindness {
 }
 
 /// The identities of all alerting rules, the built-in one's included.
-fn keys(cells: &[Arc<Cell>]) -> Vec<RuleKey> {
+fn keys(cells: &[Arc<Cell>], options: &Options) -> Vec<RuleKey> {
+    let told = options.tell_blind_after.is_some() || options.tell_all_blind;
     let rules = cells.iter().flat_map(|c| c.rules());
     let keys = rules.filter_map(|rule| match rule {
         Rule::Alerting(rule) => Some(rule.spec.key.clone()),
         Rule::Recording(_) => None,
     });
-    keys.chain([Blindness::key()]).collect()
+    keys.chain(told.then(Blindness::key)).collect()
 }
 
 struct Scheduler {
@@ -122,8 +128,9 @@ struct Scheduler {
     generation: u64,
     published: Arc<RwLock<Published>>,
     warm: Arc<AtomicBool>,
-    warm_sources: Vec<SourceId>,
-    warm_until: Timestamp,
+    gate: Gate,
+    /// When the loop last turned.
+    woke: Timestamp,
     blindness: Blindness,
     /// When blind sources were last looked at, and when they are next at the latest.
     looked: Timestamp,
@@ -133,6 +140,38 @@ struct Scheduler {
     ended: mpsc::Sender<(u64, usize)>,
     endings: mpsc::Receiver<(u64, usize)>,
     reloads: mpsc::Receiver<Reload>,
+}
+
+/// A pause of the loop that a busy machine doesn't explain: it turns every few seconds.
+const GAP: Duration = Duration::from_secs(15);
+
+/// What rules wait for.
+struct Gate {
+    /// Each of these …
+    sources: Vec<SourceId>,
+    /// … must have been tried since then, …
+    since: Timestamp,
+    /// … but no longer than the warm-up time, which the wall clock has no part in.
+    watch: Stopwatch,
+}
+
+impl Gate {
+    fn shut(clock: &Clock, sources: Vec<SourceId>, since: Timestamp) -> Self {
+        Self { sources, since, watch: clock.stopwatch() }
+    }
+
+    /// A source that was removed is not waited for.
+    fn is_tried(&self, state: &SourceState) -> bool {
+        match state.reported {
+            Some(at) => at >= self.since,
+            None => state.visibility == Visibility::Seeing,
+        }
+    }
+
+    fn left(&self, warm_up: Duration) -> Duration {
+        let passed = Duration::from_millis((self.watch.seconds() * 1000.0) as i64);
+        Duration::from_millis((warm_up.as_millis() - passed.as_millis()).max(0))
+    }
 }
 
 enum Wake {
@@ -159,10 +198,10 @@ impl Scheduler {
             }
             let now = self.context.parts.clock.now();
             if self.is_warm(now) {
-                self.start_due(now);
                 if now >= self.look_at && self.look(now).await.is_err() {
                     break;
                 }
+                self.start_due(now);
             }
         }
         self.pool.close();
@@ -174,7 +213,7 @@ impl Scheduler {
             let groups = self.entries.iter().filter_map(|e| e.wake(now));
             groups.chain([self.look_at]).min()
         } else {
-            Some(self.warm_until)
+            Some(now + self.gate.left(self.context.options.warm_up))
         };
         let clock = self.context.parts.clock.clone();
         let sleep = async move {
@@ -193,17 +232,22 @@ impl Scheduler {
         }
     }
 
-    /// The gate at the start: shut until each target was tried, so that nothing is decided from an empty head.
+    /// Whether rules may run. The gate is shut at the start, until each target was tried, so that nothing is decided
+    /// from an empty head; and again after a gap (the machine slept, the clock was set), until each was tried anew.
     fn is_warm(&mut self, now: Timestamp) -> bool {
+        let gap = now.since(std::mem::replace(&mut self.woke, now));
+        let store = &self.context.parts.store;
         if self.warm.load(Ordering::Relaxed) {
-            return true;
+            if gap <= GAP {
+                return true;
+            }
+            let sources = (0..store.stats().sources as u32).map(SourceId).collect();
+            self.gate = Gate::shut(&self.context.parts.clock, sources, now);
+            self.warm.store(false, Ordering::Relaxed);
+            tracing::warn!(seconds = gap.as_secs_f64(), "time went on without botwatch; rules wait for fresh samples");
         }
-        let tried = self
-            .context
-            .parts
-            .store
-            .read(|head| self.warm_sources.iter().all(|id| head.visibility(*id).reported.is_some()));
-        if !tried && now < self.warm_until {
+        let tried = store.read(|head| self.gate.sources.iter().all(|id| self.gate.is_tried(&head.visibility(*id))));
+        if !tried && !self.gate.left(self.context.options.warm_up).is_zero() {
             return false;
         }
         self.warm.store(true, Ordering::Relaxed);
@@ -223,9 +267,9 @@ impl Scheduler {
         self.learn();
         let evaluation = self.context.options.evaluation;
         for nth in 0..self.entries.len() {
-            let done = reads_done(&self.entries, nth);
+            let reads = reads_of(&self.entries, nth);
             let missed = self.entries[nth].missed;
-            let Some(at) = self.entries[nth].due(now, evaluation, &self.rhythms, done) else { continue };
+            let Some(at) = self.entries[nth].due(now, evaluation, &self.rhythms, reads) else { continue };
             if self.entries[nth].missed != missed {
                 self.published.write().cells[nth].1 = self.entries[nth].missed;
             }
@@ -301,7 +345,7 @@ impl Scheduler {
         let blind: Vec<(SourceId, Arc<str>, Labels, Timestamp)> = store.read(|head| {
             let ids = (0..all).map(SourceId);
             ids.filter_map(|id| {
-                let since = blind_since(&head.visibility(id), Timestamp::MAX)?;
+                let since = head.visibility(id).blind_since(Timestamp::MAX)?;
                 let labels = common_labels(head, id);
                 Some((id, Arc::clone(head.source_name(id)?), labels, since.max(self.context.started)))
             })
@@ -331,19 +375,23 @@ impl Scheduler {
         let mut old = old;
         let mut gone: Vec<Rule> = Vec::new();
         let mut cells = Vec::new();
-        let mut kept: BTreeMap<usize, Entry> = BTreeMap::new();
+        let mut places = Vec::new();
+        let same_mode = options.evaluation == self.context.options.evaluation;
         for group in build(&options) {
             let key = (Arc::clone(&group.spec.file), Arc::clone(&group.spec.name));
             let cell = match old.remove(&key) {
                 Some((before, entry)) => {
                     let (cell, left) = before.succeed(group);
                     gone.extend(left);
-                    if cell.is_like(&before) {
-                        kept.insert(cells.len(), entry);
-                    }
+                    // What was edited runs at once; a new group may be about targets that are not tried yet.
+                    let keeps = same_mode && cell.is_like(&before);
+                    places.push(if keeps { Place::Kept(entry) } else { Place::Now });
                     cell
                 }
-                None => Cell::new(group),
+                None => {
+                    places.push(Place::Later);
+                    Cell::new(group)
+                }
             };
             cells.push(Arc::new(cell));
         }
@@ -356,13 +404,10 @@ impl Scheduler {
         };
         self.context = Arc::new(context);
         self.end(gone, now);
-        let same_mode = (self.blindness.hold, self.blindness.always);
         let fresh = new_blindness(&options);
-        if same_mode != (fresh.hold, fresh.always) {
-            (self.blindness.hold, self.blindness.always) = (fresh.hold, fresh.always);
-        }
-        let keys = keys(&cells);
-        self.adopt(cells, now, |nth| kept.remove(&nth));
+        (self.blindness.hold, self.blindness.always) = (fresh.hold, fresh.always);
+        let keys = keys(&cells, &options);
+        self.adopt(cells, places, now);
         // The machine ends the alerts of rules that are gone.
         self.context.parts.dispatch.tell(Event::RulesLoaded(keys)).await
     }
@@ -379,8 +424,8 @@ impl Scheduler {
         }
     }
 
-    /// Takes cells into the schedule; `keep` gives the place that one had.
-    fn adopt(&mut self, cells: Vec<Arc<Cell>>, now: Timestamp, mut keep: impl FnMut(usize) -> Option<Entry>) {
+    /// Takes cells into the schedule, each at its place.
+    fn adopt(&mut self, cells: Vec<Arc<Cell>>, places: Vec<Place>, now: Timestamp) {
         let on_data = self.context.options.evaluation == Evaluation::OnData;
         let schedule = |cell: &Cell, interval: Duration| {
             if on_data {
@@ -396,10 +441,15 @@ impl Scheduler {
             .iter()
             .zip(&specs)
             .zip(reads)
-            .enumerate()
-            .map(|(nth, ((cell, spec), reads))| {
-                let fresh = || Entry::new(schedule(cell, spec.interval.unwrap_or(shared)), now);
-                Entry { reads, sources: Vec::new(), ..keep(nth).unwrap_or_else(fresh) }
+            .zip(places)
+            .map(|(((cell, spec), reads), place)| {
+                let schedule = schedule(cell, spec.interval.unwrap_or(shared));
+                let entry = match place {
+                    Place::Kept(entry) => entry,
+                    Place::Now => Entry::new(schedule, now),
+                    Place::Later => Entry::later(schedule, now),
+                };
+                Entry { reads, sources: Vec::new(), ..entry }
             })
             .collect();
         self.cells = cells;
@@ -419,6 +469,16 @@ fn common_labels(head: &Head, source: SourceId) -> Labels {
     let Ok(always) = Matcher::new("__name__", MatchOp::Regex, ALWAYS) else { return Labels::empty() };
     let found = head.series_of(&[always], source);
     found.map_or_else(Labels::empty, |labels| labels.without(|name| !KEPT.contains(&name)))
+}
+
+/// Where a group comes into the schedule.
+enum Place {
+    /// As it was.
+    Kept(Entry),
+    /// At once.
+    Now,
+    /// At its next slot.
+    Later,
 }
 
 /// Which groups each group reads: those that record a name that it selects.

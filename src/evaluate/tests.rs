@@ -12,7 +12,7 @@ use prometheus::Registry;
 
 use super::{
     Evaluation, Handle, Health, Options, Parts, RuleKind,
-    schedule::{Entry, Rhythms, reads_done, without_circles},
+    schedule::{Entry, Reads, Rhythms, reads, without_circles},
     start,
 };
 use crate::{
@@ -31,7 +31,8 @@ fn options(rules: &str, evaluation: Evaluation) -> Options {
     let (groups, problems) = parse_file(&source, &ParseOptions::default());
     assert!(problems.is_empty(), "{problems:?}");
     let rules = groups.iter().flat_map(|g| &g.rules);
-    let reaches = Reaches::new(rules.filter(|r| r.alert.is_none()).map(|r| (&r.name, &r.expr)));
+    let interval = Duration::from_secs(5);
+    let reaches = Reaches::new(rules.filter(|r| r.alert.is_none()).map(|r| (&r.name, &r.expr, interval)));
     Options {
         shared: Shared {
             interval: Duration::from_secs(5),
@@ -235,8 +236,11 @@ async fn after_a_restart_alerts_go_on_and_pending_ones_keep_their_time() {
 
     let world = World::new(dir.path(), at(1008), options(RULES, Evaluation::OnData)).await;
     world.until(&[("MemoryHigh", "firing")]).await;
-    // The bot answers, but not with the metric that the alert is about: gone, positively.
+    // The bot answers, but not with the metric that the alert is about: gone, positively, as soon as what records it
+    // has had its turn since the bot was seen again.
     world.slot(1010, Some(&[("latency", 2.0)])).await;
+    world.until(&[("MemoryHigh", "firing"), ("Slow", "firing")]).await;
+    world.slot(1015, Some(&[("latency", 2.0)])).await;
     world.until(&[("MemoryHigh", "ended"), ("Slow", "firing")]).await;
     world.stop().await;
 
@@ -289,6 +293,7 @@ groups:
 }
 
 const RHYTHM: i64 = 5;
+const DONE: Reads = Reads { done: true, newest: None };
 
 /// A source that reported at these times.
 fn reported(times: &[i64]) -> Rhythms {
@@ -314,34 +319,47 @@ fn a_group_waits_for_its_sources_but_not_past_its_slot() {
         (&[92, 97][..], 101, true, None),
         (&[97, 102], 102, true, Some(102)),
         (&[97, 102], 102, false, None),
-        (&[97, 102], 105, false, Some(105)),
-        (&[92, 97], 105, true, Some(105)),
+        (&[97, 102], 105, false, None),
+        (&[97, 102], 106, false, Some(102)),
+        // Cut off by the slot's end: waited for a little longer.
+        (&[92, 97], 105, true, None),
+        (&[97, 102], 105, true, Some(102)),
+        (&[92, 97], 106, true, Some(105)),
         // It reports every 15 s: not in this slot.
         (&[80, 95], 100, true, Some(100)),
         // Its second report will tell how often it does.
         (&[97], 101, true, None),
     ] {
-        let found = entry().due(at(now), Evaluation::OnData, &reported(times), done);
+        let reads = Reads { done, newest: None };
+        let found = entry().due(at(now), Evaluation::OnData, &reported(times), reads);
         assert_eq!(found, expected.map(at), "{times:?} at {now}");
     }
+    // What another group wrote later than the newest scrape is read too.
+    let reads = Reads { done: true, newest: Some(at(103)) };
+    assert_eq!(entry().due(at(104), Evaluation::OnData, &reported(&[97, 102]), reads), Some(at(103)));
+    let fresh = || Entry { done: None, last: None, ..entry() };
+    let unread = Reads { done: false, newest: None };
+    assert_eq!(fresh().due(at(101), Evaluation::OnData, &reported(&[100]), unread), None, "also the first time");
+    assert_eq!(fresh().due(at(101), Evaluation::OnData, &reported(&[100]), DONE), Some(at(101)));
+    assert_eq!(Entry::later(schedule, at(101)).slot, at(105));
     let mut idle = Entry { sources: Vec::new(), ..entry() };
-    assert_eq!(idle.due(at(99), Evaluation::OnData, &Rhythms::default(), true), None);
-    assert_eq!(idle.due(at(100), Evaluation::OnData, &Rhythms::default(), true), Some(at(100)));
-    assert_eq!(idle.due(at(101), Evaluation::OnData, &Rhythms::default(), true), None, "it runs");
+    assert_eq!(idle.due(at(99), Evaluation::OnData, &Rhythms::default(), DONE), None);
+    assert_eq!(idle.due(at(100), Evaluation::OnData, &Rhythms::default(), DONE), Some(at(100)));
+    assert_eq!(idle.due(at(101), Evaluation::OnData, &Rhythms::default(), DONE), None, "it runs");
     idle.ended();
     assert_eq!((idle.slot, idle.done), (at(105), Some(at(100))));
-    assert_eq!(idle.due(at(131), Evaluation::Slots, &Rhythms::default(), true), Some(at(125)));
+    assert_eq!(idle.due(at(131), Evaluation::Slots, &Rhythms::default(), DONE), Some(at(125)));
     assert_eq!(idle.missed, 4, "105 to 120");
 }
 
 #[test]
 fn groups_that_read_each_other_do_not_wait_for_each_other() {
-    let reads = [vec![1], vec![2], vec![1, 3], vec![], vec![4, 0]];
-    assert_eq!(without_circles(&reads), [vec![1], vec![], vec![3], vec![], vec![0]]);
+    let all = [vec![1], vec![2], vec![1, 3], vec![], vec![4, 0]];
+    assert_eq!(without_circles(&all), [vec![1], vec![], vec![3], vec![], vec![0]]);
     let schedule = Schedule::aligned(Duration::from_secs(5));
     let mut entries = vec![Entry::new(schedule, at(100)), Entry::new(schedule, at(100))];
     entries[1].reads = vec![0];
-    assert!(!reads_done(&entries, 1));
-    entries[0].done = Some(at(100));
-    assert!(reads_done(&entries, 1));
+    assert!(!reads(&entries, 1).done);
+    (entries[0].done, entries[0].last) = (Some(at(100)), Some(at(102)));
+    assert_eq!(reads(&entries, 1), Reads { done: true, newest: Some(at(102)) });
 }

@@ -9,7 +9,7 @@ use super::{Backend, Batch, Error, Retention, Row};
 use crate::runtime::Tasks;
 
 /// Batches that wait for the disk. The owner's loop makes one at a time, so a full queue means that the disk has not
-/// answered for so many rounds: the owner waits then, and with it whoever feeds the owner.
+/// answered for so many rounds. Nobody waits for it: the machine goes on from memory until a checkpoint gets through.
 const QUEUE_MAX: usize = 256;
 
 /// How far the journal has come.
@@ -61,28 +61,26 @@ impl Journal {
         Ok(Self { commands, durable })
     }
 
-    /// Queues a batch; waits while the queue is full. What became of it is seen in [`Journal::durable`].
-    ///
-    /// # Errors
-    /// The batch itself, when the thread is gone.
-    pub fn append(&self, batch: Batch) -> Result<(), Batch> {
-        self.commands.send(Command::Append(batch)).map_err(|e| match e.0 {
-            Command::Append(batch) => batch,
-            _ => unreachable!("the command that was sent comes back"),
-        })
+    /// Queues a batch. What becomes of it is seen in [`Journal::durable`]. False when the queue is full or the thread
+    /// is gone: the batch is lost then, and nothing can follow it but a checkpoint.
+    #[must_use]
+    pub fn append(&self, batch: Batch) -> bool {
+        self.commands.try_send(Command::Append(batch)).is_ok()
     }
 
-    /// Queues a checkpoint. The answer comes when it is on disk.
+    /// Queues a checkpoint. The answer comes when it is on disk; `None` when the queue is full.
     pub fn checkpoint(
         &self,
         at: Seq,
         rows: Vec<Row>,
         now: Timestamp,
-    ) -> oneshot::Receiver<Result<(), Error>> {
+    ) -> Option<oneshot::Receiver<Result<(), Error>>> {
         let (done, answer) = oneshot::channel();
-        // A thread that is gone drops `done`, which the receiver sees.
-        let _ = self.commands.send(Command::Checkpoint { at, rows, now, done });
-        answer
+        match self.commands.try_send(Command::Checkpoint { at, rows, now, done }) {
+            // A thread that is gone drops `done`, which the receiver sees.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => Some(answer),
+            Err(TrySendError::Full(_)) => None,
+        }
     }
 
     /// Runs a query on the owner's thread, between two commits.
@@ -148,6 +146,9 @@ impl Owner {
         let sound = self.publish.borrow().is_sound();
         let result = if sound { self.backend.append(self.epoch, batches) } else { Ok(Seq(0)) };
         batches.clear();
+        if let Err(error) = &result {
+            tracing::error!(error = chain(error), "the journal can't be written");
+        }
         self.publish.send_modify(|durable| match result {
             Ok(seq) if sound => durable.seq = seq,
             _ => durable.given_up = last,
@@ -167,4 +168,16 @@ impl Owner {
         }
         let _ = done.send(result);
     }
+}
+
+/// An error and its causes, in one line.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
 }

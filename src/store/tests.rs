@@ -288,7 +288,7 @@ async fn the_durable_sequence_follows_and_queries_see_what_was_queued_before() {
     let journal = Journal::start(&tasks, Box::new(open(dir.path()).0), Seq(0), 0, KEEP).expect("started");
     let mut durable = journal.durable();
     for n in 1..=100 {
-        journal.append(batch(n, &["r"])).expect("queued");
+        assert!(journal.append(batch(n, &["r"])));
     }
     durable.wait_for(|d| d.seq == Seq(100)).await.expect("durable");
     let seen = journal.query(|db| db.read_after(Seq(98), 9).map(|b| b.len())).await;
@@ -340,16 +340,16 @@ async fn records_refused_by_a_full_disk_are_made_good_by_a_checkpoint() {
     let backend = Filling(open(dir.path()).0, std::sync::Arc::clone(&full));
     let journal = Journal::start(&tasks, Box::new(backend), Seq(0), 0, KEEP).expect("started");
     let mut durable = journal.durable();
-    journal.append(batch(1, &["lost to memory"])).expect("queued");
+    assert!(journal.append(batch(1, &["lost to memory"])));
     durable.wait_for(|d| !d.is_sound() && d.given_up == Seq(1)).await.expect("given up");
-    let refused = journal.checkpoint(Seq(1), vec![], Timestamp(0)).await.expect("answered");
+    let refused = journal.checkpoint(Seq(1), vec![], Timestamp(0)).expect("room").await.expect("answered");
     assert!(matches!(refused, Err(Error::Full(_))), "{refused:?}");
     full.store(false, std::sync::atomic::Ordering::SeqCst);
-    journal.append(batch(2, &["no hole may follow"])).expect("queued");
+    assert!(journal.append(batch(2, &["no hole may follow"])));
     durable.wait_for(|d| d.given_up == Seq(2)).await.expect("given up");
     let rows = vec![row("state", "k", "v")];
-    journal.checkpoint(Seq(2), rows.clone(), Timestamp(0)).await.expect("answered").expect("room again");
-    journal.append(batch(3, &["c"])).expect("queued");
+    journal.checkpoint(Seq(2), rows.clone(), Timestamp(0)).expect("room").await.expect("answered").expect("room again");
+    assert!(journal.append(batch(3, &["c"])));
     durable.wait_for(|d| d.is_sound() && d.seq == Seq(3)).await.expect("durable");
     drop((journal, durable));
     assert!(tasks.stop(StdDuration::from_secs(10)).await);

@@ -65,10 +65,14 @@ pub(super) fn rules(context: &mut Context<'_>, external_url: &Arc<str>) -> Rules
         files.push(RuleFile { source, groups });
     }
     let no_data = context.file().no_data.as_ref().map(|n| n.value).filter(|_| !strict);
-    let recorded = files.iter().flat_map(|f| &f.groups).flat_map(|g| &g.rules).filter(|r| r.alert.is_none());
-    let reaches = Reaches::new(recorded.map(|r| (&r.name, &r.expr)));
+    let interval = or(global.evaluation_interval.as_ref(), EVALUATION_INTERVAL);
+    let recorded = files.iter().flat_map(|f| &f.groups).flat_map(|g| {
+        let recordings = g.rules.iter().filter(|r| r.alert.is_none());
+        recordings.map(move |r| (&r.name, &r.expr, g.interval.unwrap_or(interval)))
+    });
+    let reaches = Reaches::new(recorded);
     let shared = Shared {
-        interval: or(global.evaluation_interval.as_ref(), EVALUATION_INTERVAL),
+        interval,
         query_offset: or(global.rule_query_offset.as_ref(), Duration::ZERO),
         no_data: match no_data {
             Some(file::NoData::Resolve) => NoData::Resolve,

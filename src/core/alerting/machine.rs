@@ -123,6 +123,14 @@ impl Machine {
         self.options.limits.received_max.saturating_sub(self.state.episodes.received())
     }
 
+    /// How many of these alerts from outside would need room: those that are not active already.
+    pub fn would_open(&self, alerts: &[crate::model::Alert]) -> usize {
+        let is_active = |a: &&crate::model::Alert| {
+            self.state.episodes.newest(a.labels.fingerprint()).is_some_and(|e| e.is_active())
+        };
+        alerts.iter().filter(|a| !is_active(a)).count()
+    }
+
     /// Applies a decision and hands it to the journal.
     pub(super) fn record(&mut self, record: Record, effects: &mut Vec<Effect>) {
         self.apply(&record);

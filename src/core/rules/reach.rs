@@ -13,17 +13,18 @@ use crate::{
 pub struct Reaches(BTreeMap<Arc<str>, Duration>);
 
 impl Reaches {
-    /// From all recording rules of the running configuration. A rule that reads another's result looks as far back
-    /// as both together; rules that read each other in a circle count once.
-    pub fn new<'a>(rules: impl IntoIterator<Item = (&'a Arc<str>, &'a Expr)>) -> Self {
-        let rules: Vec<(&Arc<str>, &Expr)> = rules.into_iter().collect();
-        let mut reaches = Self(rules.iter().map(|(name, _)| (Arc::clone(name), Duration::ZERO)).collect());
+    /// From all recording rules of the running configuration, each with the time between its evaluations: after a
+    /// blind time its series is missing until it is evaluated again. A rule that reads another's result looks as far
+    /// back as both together; rules that read each other in a circle count a bounded number of times.
+    pub fn new<'a>(rules: impl IntoIterator<Item = (&'a Arc<str>, &'a Expr, Duration)>) -> Self {
+        let rules: Vec<(&Arc<str>, &Expr, Duration)> = rules.into_iter().collect();
+        let mut reaches = Self(rules.iter().map(|(name, ..)| (Arc::clone(name), Duration::ZERO)).collect());
         // A chain without a circle is no longer than the list.
         for _ in 0..rules.len() {
             let mut changed = false;
             let mut next = reaches.0.clone();
-            for (name, expr) in &rules {
-                let found = reach(expr, &reaches);
+            for (name, expr, interval) in &rules {
+                let found = plus(reach(expr, &reaches), *interval);
                 if let Some(known) = next.get_mut(*name)
                     && found > *known
                     && found <= LONGEST

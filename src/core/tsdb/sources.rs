@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::limits::{BLOCK_OVERHEAD, TREE_OVERHEAD};
-use crate::model::{SourceId, Timestamp};
+use crate::model::{Duration, SourceId, Timestamp};
+
+/// Shorter silences are a slow scrape or two.
+const GAP_MIN: Duration = Duration::from_secs(30);
 
 /// Whether a source can be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,6 +28,8 @@ pub struct SourceState {
     pub blind_from: Option<Timestamp>,
     /// When it was over: a range that reaches before this was only partly seen.
     pub blind_until: Option<Timestamp>,
+    /// Time between its last two reports that were no gap.
+    pub period: Option<Duration>,
     /// The newest report's time; `None` when nobody has reported it since the start (not tried yet, or not
     /// configured any more: after the warm-up it is the latter).
     pub reported: Option<Timestamp>,
@@ -37,6 +42,7 @@ impl SourceState {
         since: Timestamp::MIN,
         blind_from: None,
         blind_until: None,
+        period: None,
         reported: None,
     };
 
@@ -54,12 +60,26 @@ impl SourceState {
         }
     }
 
+    /// Whether so much time between two reports means that reports are missing.
+    fn is_gap(&self, elapsed: Duration) -> bool {
+        self.period.is_some_and(|period| elapsed > period.saturating_mul(3).max(GAP_MIN))
+    }
+
     fn report(&mut self, visibility: Visibility, at: Timestamp) {
         if self.reported.is_some_and(|last| at < last) {
             return;
         }
         let first = self.reported.is_none();
-        self.reported = Some(at);
+        let last = self.reported.replace(at);
+        let gap = last.is_some_and(|last| self.is_gap(at.since(last)));
+        if let (Some(last), false) = (last, gap) {
+            self.period = Some(at.since(last)).filter(|p| !p.is_zero()).or(self.period);
+        }
+        if let (Some(last), true, Visibility::Seeing, Visibility::Seeing) = (last, gap, self.visibility, visibility) {
+            // The machine slept, or the clock was set: what happened meanwhile nobody saw.
+            (self.blind_from, self.blind_until, self.since) = (Some(last), Some(at), at);
+            return;
+        }
         if self.visibility == visibility && !(first && visibility == Visibility::Seeing) {
             return;
         }
