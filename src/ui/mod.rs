@@ -49,7 +49,8 @@ fn list() -> String {
 
 fn contents() -> String {
     let mut out = String::new();
-    let (runbooks, general): (Vec<_>, Vec<_>) = PAGES.iter().partition(|(name, _)| name.starts_with(RUNBOOKS));
+    let (runbooks, general): (Vec<_>, Vec<_>) =
+        PAGES.iter().partition(|(name, _)| name.starts_with(RUNBOOKS));
     for (heading, pages) in [("", general), ("<h2>What to do about an alert</h2>\n", runbooks)] {
         out.push_str(heading);
         out.push_str("<ul>\n");

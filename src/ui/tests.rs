@@ -56,7 +56,13 @@ fn every_page_begins_with_its_name_and_a_sentence() {
         assert!(text.starts_with("# ") && about(text).ends_with('.'), "{path}: {}", about(text));
         if let Some(alert) = path.strip_prefix(RUNBOOKS) {
             assert_eq!(title(text), alert);
-            for part in ["## How it is decided", "## Look first", "## Usual causes", "## What to do", "## When it is a false alarm"] {
+            for part in [
+                "## How it is decided",
+                "## Look first",
+                "## Usual causes",
+                "## What to do",
+                "## When it is a false alarm",
+            ] {
                 assert!(text.contains(&format!("\n{part}\n")), "{path} lacks “{part}”");
             }
         }
@@ -78,7 +84,8 @@ async fn every_link_leads_somewhere() {
                 continue;
             }
             let name = &target.path()["/docs/".len()..];
-            let (_, text) = PAGES.iter().find(|(p, _)| *p == name).unwrap_or_else(|| panic!("{path}: {link}"));
+            let (_, text) =
+                PAGES.iter().find(|(p, _)| *p == name).unwrap_or_else(|| panic!("{path}: {link}"));
             if let Some(place) = target.fragment() {
                 let id = format!(" id=\"{place}\"");
                 assert!(markdown::html(text).contains(&id), "{path}: {link}");
@@ -98,7 +105,10 @@ fn markdown_becomes_html_and_text_stays_text() {
             "<div class=\"wide\"><table>\n<tr><th>a</th><th>b</th></tr>\n<tr><td><code>x|y</code></td><td>&lt;z&gt;</td></tr>\n</table></div>\n",
         ),
         ("**a `b`** * [c", "<p><strong>a <code>b</code></strong> * [c</p>\n"),
-        ("[a](b.md#c) [d](https://e/f.md)", "<p><a href=\"b#c\">a</a> <a href=\"https://e/f.md\">d</a></p>\n"),
+        (
+            "[a](b.md#c) [d](https://e/f.md)",
+            "<p><a href=\"b#c\">a</a> <a href=\"https://e/f.md\">d</a></p>\n",
+        ),
         ("[a](javascript:b)", "<p>[a](javascript:b)</p>\n"),
         ("<script>\"'&", "<p>&lt;script&gt;&quot;&#39;&amp;</p>\n"),
         ("[<b>](x\"y)", "<p><a href=\"x&quot;y\">&lt;b&gt;</a></p>\n"),
@@ -156,7 +166,10 @@ fn every_alert_has_a_runbook_that_says_what_its_rule_says() {
             assert!(value(&alert.annotations, "runbook_url").ends_with(&format!("/docs/{path}")), "{name}");
             for (word, time) in [("for", alert.hold), ("keep_firing_for", alert.keep_firing_for)] {
                 let written = format!("`{word}: {time}`");
-                assert!(time == botwatch_core::model::Duration::ZERO || text.contains(&written), "{name}: {written}");
+                assert!(
+                    time == botwatch_core::model::Duration::ZERO || text.contains(&written),
+                    "{name}: {written}"
+                );
             }
         }
     }

@@ -56,10 +56,16 @@ async fn metrics_are_documented_and_runbooks_are_served() {
         ("/docs/runbooks/sourceblind", "404", "href=\"/docs/runbooks/SourceBlind\""),
     ] {
         let answer = get(running.address, path).await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(text), "{path}: {answer}");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(text),
+            "{path}: {answer}"
+        );
         assert!(answer.contains("content-security-policy: default-src 'none'"), "{path}: {answer}");
     }
     let metrics = get(running.address, "/metrics").await;
-    assert!(metrics.contains("prometheus_http_requests_total{code=\"404\",handler=\"/docs\"} 1\n"), "{metrics}");
+    assert!(
+        metrics.contains("prometheus_http_requests_total{code=\"404\",handler=\"/docs\"} 1\n"),
+        "{metrics}"
+    );
     assert!(running.stop().await, "everything ended by itself");
 }
