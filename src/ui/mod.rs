@@ -28,7 +28,8 @@ use pages::{PAGES, RUNBOOKS};
 /// All paths below `/docs`.
 pub fn router() -> Router {
     Router::new()
-        .route("/docs", get(async || page(StatusCode::OK, "Documentation", &list())))
+        .route("/docs", get(list))
+        .route("/docs/", get(list))
         .route("/docs/{*path}", get(async |Path(path): Path<String>| document(&path)))
 }
 
@@ -43,8 +44,8 @@ fn document(path: &str) -> Response {
     }
 }
 
-fn list() -> String {
-    format!("<h1>Documentation</h1>\n{}", contents())
+async fn list() -> Response {
+    page(StatusCode::OK, "Documentation", &format!("<h1>Documentation</h1>\n{}", contents()))
 }
 
 fn contents() -> String {

@@ -18,8 +18,8 @@ p,ul,ol{margin:.5rem 0}ul,ol{padding-left:1.3rem}li{margin:.2rem 0}\
 a{color:var(--link)}\
 code{font:.9em ui-monospace,monospace;background:var(--card);border:1px solid var(--line);border-radius:.25rem;\
 padding:0 .25rem}\
-pre{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.7rem .9rem;overflow-x:auto}\
-pre code{border:0;padding:0;background:none;overflow-wrap:normal}\
+pre{background:var(--card);border:1px solid var(--line);border-radius:.6rem;padding:.7rem .9rem;white-space:pre-wrap}\
+pre code{border:0;padding:0;background:none}\
 .wide{overflow-x:auto}\
 table{border-collapse:collapse;font-size:.9rem}\
 th,td{text-align:left;vertical-align:top;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);\

@@ -132,7 +132,7 @@ async fn get(path: &str) -> (StatusCode, String) {
 #[tokio::test]
 async fn pages_are_served_and_what_is_unknown_gets_the_list() {
     let (status, page) = get("/docs").await;
-    assert_eq!(status, StatusCode::OK);
+    assert_eq!((status, &page), (StatusCode::OK, &get("/docs/").await.1));
     for (path, _) in PAGES {
         assert!(page.contains(&format!("href=\"/docs/{path}\"")), "{path}");
     }
