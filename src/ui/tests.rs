@@ -54,6 +54,13 @@ fn every_file_in_docs_is_embedded() {
 fn every_page_begins_with_its_name_and_a_sentence() {
     for (path, text) in PAGES {
         assert!(text.starts_with("# ") && about(text).ends_with('.'), "{path}: {}", about(text));
+        // What the renderer doesn't know stays as it was written.
+        let page = markdown::html(text);
+        let (before, rest) = page.split_once("<code>").unwrap_or((&page, ""));
+        let prose = rest.split("<code>").filter_map(|part| Some(part.split_once("</code>")?.1));
+        for part in std::iter::once(before).chain(prose) {
+            assert!(!part.contains(['*', '`']) && !part.contains("]("), "{path}: {part}");
+        }
         if let Some(alert) = path.strip_prefix(RUNBOOKS) {
             assert_eq!(title(text), alert);
             for part in [
