@@ -30,6 +30,6 @@ fn the_page_lists_every_key_that_is_not_acted_on() {
 
 #[test]
 fn the_page_lists_every_variable() {
-    let rows: String = VARIABLES.iter().map(|v| format!("| `{}` | {} |\n", v.name, v.about)).collect();
-    expect(&format!("|---|---|\n{rows}\n"));
+    let rows: Vec<String> = VARIABLES.iter().map(|v| format!("| `{}` | {} |\n", v.name, v.about)).collect();
+    expect(&format!("|---|---|\n{}\n", rows.concat()));
 }
