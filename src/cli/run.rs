@@ -138,6 +138,7 @@ async fn serve(settings: Settings, clock: Clock, logs: Logs) -> ExitCode {
     for notice in running.notices() {
         match notice.kind {
             NoticeKind::Watches => tracing::info!("watches {}", notice.text),
+            NoticeKind::Tells => tracing::info!("tells {}", notice.text),
             NoticeKind::Cannot | NoticeKind::Off => tracing::warn!("{}", notice.text),
         }
     }

@@ -160,6 +160,17 @@ impl Cell {
         }
     }
 
+    /// An evaluation ended by a panic: a bug of botwatch, shown where failures of rules are shown.
+    pub(super) fn broke(&self) {
+        let mut inner = self.inner.lock();
+        inner.counts.failures += 1;
+        let name = Arc::clone(&inner.group.spec.name);
+        tracing::error!(group = %name, "evaluating a rule group ended by a bug of botwatch; its alerts stay as they are");
+        for status in &mut inner.rules {
+            (status.health, status.error) = (Health::Bad, Some("a bug of botwatch; see the log".to_owned()));
+        }
+    }
+
     /// For the API; `missed` is the scheduler's.
     pub(super) fn view(&self, missed: u64) -> GroupView {
         let inner = self.inner.lock();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -232,7 +233,10 @@ impl Scheduler {
                 (Arc::clone(&self.context), Arc::clone(&self.cells[nth]), self.ended.clone());
             let generation = self.generation;
             self.pool.run(move || {
-                cell.evaluate(&context, at);
+                // A bug in one rule must not take the others' pages with it.
+                if std::panic::catch_unwind(AssertUnwindSafe(|| cell.evaluate(&context, at))).is_err() {
+                    cell.broke();
+                }
                 // A scheduler that is gone needs no news.
                 let _ = ended.blocking_send((generation, nth));
             });
