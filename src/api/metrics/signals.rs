@@ -15,9 +15,8 @@ use crate::samples::Store;
 const FRESH: Duration = Duration::from_secs(300);
 /// Series shown at most; the rest is counted.
 const SERIES_MAX: usize = 5000;
-/// What rules record for others to read (DESIGN §4 "Signals"), the state of alerts, and what botwatch itself sees of
-/// the bot's process and the machine: a Prometheus that loads the shipped rules has it from here.
-const NAMES: &str = "bot:.+|bot_metric.*|botwatch_process_.+|botwatch_host_.+|ALERTS";
+/// What rules record for others to read (DESIGN §4 "Signals"), and the state of alerts.
+const NAMES: &str = "bot:.+|bot_metric.*|ALERTS";
 
 pub(super) fn families(store: &Store, now: Timestamp) -> Vec<Family> {
     let names = Matcher::new(METRIC_NAME, MatchOp::Regex, NAMES).expect("the pattern is a constant");
@@ -34,9 +33,7 @@ pub(super) fn families(store: &Store, now: Timestamp) -> Vec<Family> {
         let help = match labels.name() {
             "ALERTS" => "Pending and firing alerts of rules; 1 while they are.".to_owned(),
             recorded => {
-                format!(
-                    "Newest value of the series {recorded}: recorded by a rule, pushed by the bot, or seen."
-                )
+                format!("Newest value of the series {recorded}, recorded by a rule or pushed by the bot.")
             }
         };
         let family = all.entry(name.clone()).or_insert_with(|| family(&name, MetricType::Unknown, &help, []));
