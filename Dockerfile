@@ -9,6 +9,7 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY rules rules
+COPY docs docs
 COPY tests tests
 RUN cargo build --release --locked --package botwatch --bin botwatch
 

@@ -17,6 +17,7 @@ pub mod evaluate;
 pub mod notify;
 
 pub mod api;
+pub mod ui;
 
 pub mod config;
 

@@ -13,6 +13,7 @@ use super::{alertmanager, failure::Failure, health, metrics, notifications, page
 /// All paths; those of metrics' labels.
 pub(super) const PATHS: &[&str] = &[
     "/",
+    "/docs",
     "/metrics",
     "/-/healthy",
     "/-/ready",
@@ -27,6 +28,8 @@ pub(super) const PATHS: &[&str] = &[
 ];
 
 pub(super) fn router(site: Arc<Site>) -> Router {
+    // They have no state of their own.
+    let pages = site.pages.clone().with_state(());
     Router::new()
         .route("/", get(page::page))
         .route("/metrics", get(metrics::metrics))
@@ -40,6 +43,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/status/config", get(prometheus::config))
         .route("/api/v2/alerts", post(alertmanager::receive))
         .route("/api/alerting/notifications", get(notifications::notifications))
+        .merge(pages)
         .fallback(async |uri: Uri| Failure::not_found(uri.path()))
         .method_not_allowed_fallback(async |method: Method| Failure::method(&method))
         .with_state(site)

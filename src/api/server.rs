@@ -160,7 +160,8 @@ async fn answer(
         Err(failure) => axum::response::IntoResponse::into_response(failure),
     };
     let mut response = finish(response, &path);
-    let handler = if router::PATHS.contains(&path.as_str()) { path.as_str() } else { "other" };
+    let handler = router::PATHS.iter().find(|p| **p == path || **p == "/docs" && path.starts_with("/docs/"));
+    let handler = handler.copied().unwrap_or("other");
     site.counts.requests.with_label_values(&[handler, response.status().as_str()]).inc();
     if packed {
         response = body::gzip(response).await;

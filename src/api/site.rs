@@ -2,6 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use axum::Router;
 use botwatch_core::{
     alerting::{Event, Machine},
     model::Alert,
@@ -37,6 +38,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// How botwatch itself stands.
     pub status: Arc<dyn Status>,
+    /// Pages that know nothing of what runs: the documentation.
+    pub pages: Router,
 }
 
 pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -86,6 +89,7 @@ pub(super) struct Site {
     pub reloader: Arc<dyn Reloader>,
     pub status: Arc<dyn Status>,
     pub metrics: Metrics,
+    pub pages: Router,
     pub counts: Counts,
     /// Places for bodies being read.
     pub bodies: Semaphore,
@@ -100,7 +104,7 @@ impl Site {
         options: Options,
         parts: Parts,
     ) -> Result<Self, prometheus::Error> {
-        let Parts { store, dispatch, rules, targets, reloader, metrics, status } = parts;
+        let Parts { store, dispatch, rules, targets, reloader, metrics, status, pages } = parts;
         Ok(Self {
             counts: Counts::register(metrics.registry())?,
             clock,
@@ -113,6 +117,7 @@ impl Site {
             reloader,
             status,
             metrics,
+            pages,
             bodies: Self::places(),
             reloading: Arc::new(Semaphore::new(1)),
         })

@@ -22,7 +22,7 @@ use crate::{
     runtime::{Clock, Ended, Signal, Signals, Tasks},
     samples::Store,
     store::{DirectoryLock, Journal, Retention},
-    telemetry,
+    telemetry, ui,
 };
 
 /// How long everything may take to finish what it holds.
@@ -200,6 +200,7 @@ pub async fn start(
         reloader: Arc::clone(&reloads) as Arc<dyn api::Reloader>,
         metrics: metrics.clone(),
         status: Arc::clone(&reloads) as Arc<dyn api::Status>,
+        pages: ui::router(),
     };
     let bound = api::Server::start(&tasks, &clock, api_options, parts).await?;
     watch(&tasks, &clock, &reloads, watched);

@@ -15,6 +15,8 @@ mod options;
 mod overlay;
 mod print;
 pub mod shipped;
+#[cfg(test)]
+mod tests;
 pub mod unsupported;
 pub mod value;
 

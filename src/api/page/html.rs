@@ -14,6 +14,7 @@ const LINKS: &[(&str, &str)] = &[
     ("/api/alerting/notifications", "Notifications"),
     ("/api/v1/status/config", "Configuration"),
     ("/metrics", "Metrics"),
+    ("/docs", "Documentation"),
     ("/-/ready", "Ready"),
 ];
 

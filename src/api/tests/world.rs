@@ -199,6 +199,7 @@ impl World {
             reloader: Arc::clone(&ports) as Arc<dyn Reloader>,
             status: Arc::clone(&ports) as Arc<dyn Status>,
             metrics,
+            pages: axum::Router::new(),
             bodies: Site::places(),
             reloading: Arc::new(Semaphore::new(1)),
         };

@@ -7,6 +7,8 @@ use crate::model::{ALERT_NAME, AlertState, Duration, Ending, Labels, RuleKey, Ti
 
 /// The alert's name.
 pub const SOURCE_BLIND: &str = "SourceBlind";
+/// Its runbook, at the address that the shipped rules name, too.
+const RUNBOOK: &str = "http://127.0.0.1:9095/docs/runbooks/SourceBlind";
 
 /// A source that can't be seen, as found at one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +136,7 @@ fn annotations(source: &str, firing: &Firing) -> Labels {
     Labels::from_pairs([
         ("summary", format!("Can't see {source}")),
         ("description", format!("{source} can't be seen since {since}. {frozen}")),
+        ("runbook_url", RUNBOOK.to_owned()),
     ])
 }
 

@@ -203,7 +203,8 @@ receivers:
         assert_eq!(lines(&loaded.diagnostics), "");
         let c = loaded.configuration.unwrap();
         for shown in [c.yaml(), format!("{:?}", c.origins()), format!("{c:?}")] {
-            assert!(!shown.contains("hidden"), "{shown}");
+            // The word alone stands in the style of the built-in e-mail.
+            assert!((1..=8).all(|n| !shown.contains(&format!("hidden{n}"))), "{shown}");
         }
     }
 }
