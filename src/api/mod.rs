@@ -31,7 +31,7 @@ mod view;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 pub use options::{BODY_MAX, BODY_TIMEOUT, CONNECTIONS_MAX, DRAIN, HEAD_TIMEOUT, Options, STALL_TIMEOUT};
-pub use server::{Bound, Error, Server};
+pub use server::{Bound, Error, Listening, Server};
 pub use site::Parts;
 pub use view::{ActiveTarget, Notice, NoticeKind, StatusView, TargetHealth, TargetView};
 

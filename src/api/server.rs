@@ -57,27 +57,48 @@ pub struct Bound {
     pub address: SocketAddr,
 }
 
+/// A socket that is listened on; connections wait until they are served.
+pub struct Listening {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
 /// The server.
 pub struct Server;
 
 impl Server {
-    /// Listens and serves until `tasks` stop: then no connection is taken any more, answers under way are finished
+    /// Listens. To be done before anything is said to anybody: a second botwatch must fail here.
+    ///
+    /// # Errors
+    /// When the address can't be listened on.
+    pub async fn bind(options: &Options) -> Result<Listening, Error> {
+        let failed = |source| Error::Listen { address: Arc::clone(&options.listen), source };
+        let listener = listen(&options.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Listening { listener, address })
+    }
+
+    /// Serves until `tasks` stop: then no connection is taken any more, answers under way are finished
     /// within [`Options::drain`].
     ///
     /// # Errors
-    /// When the address can't be listened on, or a server was started with the same metrics before.
-    pub async fn start(tasks: &Tasks, clock: &Clock, options: Options, parts: Parts) -> Result<Bound, Error> {
+    /// When a server was started with the same metrics before.
+    pub fn start(
+        tasks: &Tasks,
+        clock: &Clock,
+        options: Options,
+        listening: Listening,
+        parts: Parts,
+    ) -> Result<Bound, Error> {
         let site = Site::new(tasks.clone(), clock.clone(), options, parts)?;
-        Self::serve(Arc::new(site)).await
+        Ok(Self::serve(listening, Arc::new(site)))
     }
 
-    pub(super) async fn serve(site: Arc<Site>) -> Result<Bound, Error> {
-        let failed = |source| Error::Listen { address: Arc::clone(&site.options.listen), source };
-        let listener = listen(&site.options.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+    pub(super) fn serve(listening: Listening, site: Arc<Site>) -> Bound {
+        let Listening { listener, address } = listening;
         let tasks = site.tasks.clone();
         tasks.spawn("http", accept(listener, site));
-        Ok(Bound { address })
+        Bound { address }
     }
 }
 

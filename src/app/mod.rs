@@ -4,6 +4,7 @@
 //! routes, rules, targets, each by difference ([`reload`]); [`watch`] asks for one when a file changes. The rest is
 //! adaptors: what a module declares as a port, filled with a sibling's or a later module's handle ([`ports`]).
 
+mod alive;
 mod notices;
 mod options;
 mod ports;

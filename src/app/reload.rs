@@ -193,11 +193,13 @@ impl Reloads {
     /// Logs what is wrong; the text for whoever asked.
     fn failed(&self, why: &'static str, error: &Error) -> String {
         self.state.lock().failed = true;
-        let Error::Configuration(diagnostics) = error else {
+        let Error::Configuration { diagnostics, watched } = error else {
             let text = chain(error);
             tracing::error!(why, error = text, "the configuration was not reloaded; what ran before goes on");
             return text;
         };
+        // A file that a broken configuration names may be what mends it.
+        self.watched.send_replace(watched.clone());
         let errors: Vec<&Diagnostic> = diagnostics.iter().filter(|d| d.level == Level::Error).collect();
         for error in errors.iter().take(SHOWN_MAX) {
             tracing::error!("{}", render_line(error));

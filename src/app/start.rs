@@ -50,7 +50,12 @@ pub struct Settings {
 pub enum Error {
     /// The configuration is wrong; the diagnostics say how.
     #[error("the configuration has errors")]
-    Configuration(Vec<Diagnostic>),
+    Configuration {
+        /// What is wrong.
+        diagnostics: Vec<Diagnostic>,
+        /// The files whose change may mend it.
+        watched: Vec<PathBuf>,
+    },
     /// The data directory.
     #[error("can't use the data directory `{path}`")]
     Directory {
@@ -113,14 +118,29 @@ pub struct Running {
 /// Starts everything, in the order in which it depends on each other.
 ///
 /// # Errors
-/// [`Error`]. Nothing is left running then that would outlive the runtime.
+/// [`Error`]. Nothing is left running then.
 pub async fn start(
     settings: Settings,
     clock: Clock,
     logs: Option<telemetry::Logs>,
 ) -> Result<Running, Error> {
     let (tasks, ended) = Tasks::new();
+    let started = assemble(settings, clock, logs, tasks.clone(), ended).await;
+    if started.is_err() {
+        tasks.stop(STOP_WITHIN).await;
+    }
+    started
+}
+
+async fn assemble(
+    settings: Settings,
+    clock: Clock,
+    logs: Option<telemetry::Logs>,
+    tasks: Tasks,
+    ended: mpsc::Receiver<Ended>,
+) -> Result<Running, Error> {
     let (configuration, warnings, watched) = load(&settings, &tasks).await?;
+    let watch_from = Watch::new(watched);
     let metrics = telemetry::Metrics::new(&clock, telemetry::Build::default());
     let registry = metrics.registry();
 
@@ -128,9 +148,16 @@ pub async fn start(
     let path = configuration.storage_path.clone();
     let in_use = |source| Error::Directory { path: path.clone(), source };
     let lock = DirectoryLock::take(&path).map_err(in_use)?;
-    let alerting = Arc::new(configuration.alerting.clone());
-    let (dir, wanted) = (path.clone(), Arc::clone(&alerting));
-    let restored = tasks.blocking(move || dispatch::restore(&dir, wanted)).await.ok_or(dispatch::Gone)?;
+    let api_options = options::api(&configuration);
+    let listening = api::Server::bind(&api_options).await?;
+    let alive = super::alive::read(&path);
+    let (dir, wanted, now) = (path.clone(), Arc::new(configuration.alerting.clone()), clock.now());
+    if let Some(ahead) = alive.filter(|alive| *alive > now) {
+        let seconds = ahead.since(now).as_secs_f64();
+        tracing::warn!(seconds, "the clock was set back since botwatch last ran");
+    }
+    let restored =
+        tasks.blocking(move || dispatch::restore(&dir, wanted, now)).await.ok_or(dispatch::Gone)?;
     let restored = restored.map_err(|source| Error::Journal { path: path.clone(), source })?;
     for finding in &restored.findings {
         tracing::warn!("{}", finding.message);
@@ -168,13 +195,13 @@ pub async fn start(
         store: store.clone(),
         dispatch: dispatch.clone(),
         threads_max: threads(),
+        alive: alive.map(|alive| alive.min(now)),
     };
     let strict = settings.flags.strict_prometheus;
     let rules = evaluate::start(parts, options::evaluate(&configuration, strict), registry).await?;
     // Nobody else sets it.
     let _ = courses.0.set(rules.clone());
 
-    let api_options = options::api(&configuration);
     let external_host = api_options.external_url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
     let targets = Targets { collector: collector.clone(), external_host: external_host.into() };
     let reloads = Arc::new(Reloads::new(
@@ -202,8 +229,9 @@ pub async fn start(
         status: Arc::clone(&reloads) as Arc<dyn api::Status>,
         pages: ui::router(),
     };
-    let bound = api::Server::start(&tasks, &clock, api_options, parts).await?;
-    watch(&tasks, &clock, &reloads, watched);
+    let bound = api::Server::start(&tasks, &clock, api_options, listening, parts)?;
+    super::alive::keep(&tasks, &clock, path);
+    watch(&tasks, &clock, &reloads, watch_from);
     settle(&tasks, &clock);
     Ok(Running {
         address: bound.address,
@@ -233,7 +261,7 @@ pub(super) async fn load(
         Some(configuration) if !has_errors(&loaded.diagnostics) => {
             Ok((configuration, loaded.diagnostics, loaded.watched))
         }
-        _ => Err(Error::Configuration(loaded.diagnostics)),
+        _ => Err(Error::Configuration { diagnostics: loaded.diagnostics, watched: loaded.watched }),
     }
 }
 
@@ -249,11 +277,10 @@ fn threads() -> usize {
 }
 
 /// Reloads when a file changes.
-fn watch(tasks: &Tasks, clock: &Clock, reloads: &Arc<Reloads>, paths: Vec<PathBuf>) {
+fn watch(tasks: &Tasks, clock: &Clock, reloads: &Arc<Reloads>, mut watch: Watch) {
     let (reloads, clock, within, stop) =
         (Arc::clone(reloads), clock.clone(), tasks.clone(), tasks.stop_token());
     tasks.spawn("watch", async move {
-        let mut watch = Watch::new(paths);
         let mut reloaded = reloads.watched();
         loop {
             tokio::select! {
@@ -262,7 +289,6 @@ fn watch(tasks: &Tasks, clock: &Clock, reloads: &Arc<Reloads>, paths: Vec<PathBu
                     if changed.is_err() {
                         break;
                     }
-                    // However the reload came about: what it read is what is compared with from here on.
                     watch.set(reloaded.borrow_and_update().clone());
                     continue;
                 }
@@ -289,7 +315,7 @@ fn settle(tasks: &Tasks, clock: &Clock) {
 }
 
 /// Parts whose end by a panic concerns one request only; they are logged and counted.
-const EXPENDABLE: [&str; 3] = ["notify", "http connection", "reload by request"];
+const EXPENDABLE: [&str; 4] = ["notify", "http connection", "reload by request", "reload by signal"];
 
 impl Running {
     /// Runs until a signal asks for the end. SIGHUP reloads.
@@ -302,8 +328,11 @@ impl Running {
                 signal = signals.next() => match signal {
                     Signal::Stop => return Ok(()),
                     Signal::Reload => {
-                        // Problems are logged there; what runs goes on.
-                        let _ = self.reloads.reload("SIGHUP").await;
+                        let reloads = Arc::clone(&self.reloads);
+                        self.tasks.spawn("reload by signal", async move {
+                            // Problems are logged there; what runs goes on.
+                            let _ = reloads.reload("SIGHUP").await;
+                        });
                     }
                 },
                 Some(Ended { name, message }) = self.ended.recv() => {

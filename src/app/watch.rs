@@ -46,11 +46,17 @@ impl Watch {
         let mut watch =
             Self { print: 0, paths: Vec::new(), events, watcher: watcher.ok(), folders: BTreeSet::new() };
         watch.set(paths);
+        watch.print = print(&watch.paths);
         watch
     }
 
-    /// Watches these from here on, beginning with their present content.
+    /// Watches these from here on. What is compared with stays what was seen before the last reload, so that nothing
+    /// written meanwhile is missed; of other paths than before nothing was seen, and the next look asks for a reload
+    /// once more.
     pub(super) fn set(&mut self, paths: Vec<PathBuf>) {
+        if paths == self.paths {
+            return;
+        }
         let folders: BTreeSet<PathBuf> = paths.iter().filter_map(|p| folder(p)).collect();
         if let Some(watcher) = &mut self.watcher {
             for gone in self.folders.difference(&folders) {
@@ -63,7 +69,7 @@ impl Watch {
                 .filter(|f| self.folders.contains(f) || watcher.watch(f, RecursiveMode::NonRecursive).is_ok())
                 .collect();
         }
-        self.print = print(&paths);
+        self.print = 0;
         self.paths = paths;
     }
 

@@ -126,7 +126,7 @@ async fn serve(settings: Settings, clock: Clock, logs: Logs) -> ExitCode {
     let watch = clock.stopwatch();
     let mut running = match app::start(settings, clock, Some(logs)).await {
         Ok(running) => running,
-        Err(Error::Configuration(diagnostics)) => {
+        Err(Error::Configuration { diagnostics, .. }) => {
             report(&diagnostics);
             return ExitCode::from(NO);
         }

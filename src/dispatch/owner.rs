@@ -264,7 +264,8 @@ impl Owner {
 
     /// Whether what is decided gets to the disk at present.
     fn gets_to_disk(&self, durable: Durable, now: Timestamp) -> bool {
-        let hangs = self.commits.front().is_some_and(|(seq, at)| *seq > durable.seq && now.since(*at) >= STALL);
+        let hangs =
+            self.commits.front().is_some_and(|(seq, at)| *seq > durable.seq && now.since(*at) >= STALL);
         durable.is_sound() && !self.lost && !hangs
     }
 
@@ -375,14 +376,7 @@ impl Owner {
     }
 
     fn rows(&self) -> Vec<Row> {
-        let row = |row: botwatch_core::alerting::Row| Row {
-            table: row.table.name().to_owned(),
-            key: format!("{:012}", row.nth),
-            value: row.json,
-        };
-        let mut rows: Vec<Row> = self.machine.checkpoint().rows().map(row).collect();
-        rows.sort();
-        rows
+        super::restore::rows(&self.machine)
     }
 
     fn is_in_flight(&self) -> bool {

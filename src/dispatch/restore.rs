@@ -5,8 +5,9 @@ use std::{path::Path, sync::Arc};
 use botwatch_core::alerting::{
     self, Checkpoint, CheckpointError, Machine, Options, Record, RecordError, Seq, Table,
 };
+use botwatch_core::model::{Duration, Timestamp};
 
-use crate::store::{self, Backend as _, Finding, Sqlite};
+use crate::store::{self, Backend as _, Finding, Retention, Row, Sqlite};
 
 /// Why the journal can't be taken up. Damage is not among them: it is repaired and reported.
 #[derive(Debug, thiserror::Error)]
@@ -40,11 +41,12 @@ pub struct Restored {
     pub replayed: u64,
 }
 
-/// Opens the journal of a data directory and brings the machine up to its newest record.
+/// Opens the journal of a data directory and brings the machine up to its newest record. What can't be read is cut off
+/// and replaced by a checkpoint of the rest.
 ///
 /// # Errors
 /// [`Error`]; a journal of a later version names the version that reads it.
-pub fn restore(dir: &Path, options: Arc<Options>) -> Result<Restored, Error> {
+pub fn restore(dir: &Path, options: Arc<Options>, now: Timestamp) -> Result<Restored, Error> {
     let mut backend = Sqlite::open(dir)?;
     let loaded = backend.load()?;
     let mut findings = loaded.findings;
@@ -63,7 +65,7 @@ pub fn restore(dir: &Path, options: Arc<Options>) -> Result<Restored, Error> {
         }
     };
     let mut machine = Machine::restore(options, checkpoint);
-    let mut replayed = 0;
+    let (mut replayed, mut damaged) = (0, false);
     'all: for batch in &loaded.batches {
         for (i, text) in batch.records.iter().enumerate() {
             let seq = batch.first.0 + i as u64;
@@ -77,13 +79,32 @@ pub fn restore(dir: &Path, options: Arc<Options>) -> Result<Restored, Error> {
                     findings.push(lost(&format!(
                         "record {seq} of the journal is damaged ({why}); what came after it is lost"
                     )));
+                    damaged = true;
                     break 'all;
                 }
             }
             replayed += 1;
         }
     }
+    if damaged {
+        let state = self::rows(&machine);
+        backend.cut_after(machine.seq())?;
+        let keep = Retention { age: Duration::from_secs(30 * 86_400), bytes_max: u64::MAX };
+        backend.checkpoint(machine.seq(), &state, now, keep)?;
+    }
     Ok(Restored { machine, backend, findings, replayed })
+}
+
+/// A machine's checkpoint as the store keeps it: sorted by table and key.
+pub(super) fn rows(machine: &Machine) -> Vec<Row> {
+    let row = |row: alerting::Row| Row {
+        table: row.table.name().to_owned(),
+        key: format!("{:012}", row.nth),
+        value: row.json,
+    };
+    let mut rows: Vec<Row> = machine.checkpoint().rows().map(row).collect();
+    rows.sort();
+    rows
 }
 
 fn lost(message: &str) -> Finding {

@@ -59,7 +59,7 @@ const RETENTION: Retention = Retention { age: Duration::from_secs(86_400), bytes
 fn world(dir: &Path, wrap: impl FnOnce(Sqlite) -> Box<dyn Backend>) -> World {
     let (tasks, _) = Tasks::new();
     let clock = Clock::manual(NOW);
-    let Restored { machine, backend, findings, .. } = restore(dir, options()).expect("restored");
+    let Restored { machine, backend, findings, .. } = restore(dir, options(), NOW).expect("restored");
     assert!(findings.is_empty(), "{findings:?}");
     let journal = Journal::start(&tasks, wrap(backend), machine.seq(), 1, RETENTION).expect("a thread");
     let sent = Arc::new(Sent::default());
@@ -117,7 +117,7 @@ async fn what_was_acknowledged_is_there_after_a_crash_and_its_message_goes_out_a
     let left = world_2.handle.read(|m| (m.deliveries().count(), m.history().count())).await.expect("running");
     assert_eq!(left, (0, 1));
     world_2.stop().await;
-    let restored = restore(copy.path(), options()).expect("restored");
+    let restored = restore(copy.path(), options(), NOW).expect("restored");
     assert_eq!((restored.replayed, restored.machine.history().count()), (0, 1), "a checkpoint at the end");
     // The first world's attempt is under way for ever: it is given up on after a while.
     let (handle, clock) = (world_1.handle.clone(), world_1.clock.clone());
@@ -195,8 +195,116 @@ async fn while_the_disk_refuses_requests_are_refused_pages_go_out_and_it_recover
         tokio::time::sleep(StdDuration::from_millis(20)).await;
         clock.set(clock.now() + Duration::from_secs(6));
     });
-    let restored = restore(dir.path(), options()).expect("restored");
+    let restored = restore(dir.path(), options(), NOW).expect("restored");
     let names: Vec<String> =
         restored.machine.alerts().map(|e| e.alert.labels.value("alertname").to_owned()).collect();
     assert_eq!(names.len(), 2, "what was decided in between was saved by the checkpoint: {names:?}");
+}
+
+/// A disk that hangs until it is let go.
+struct Hanging {
+    inner: Sqlite,
+    go: Arc<(Mutex<bool>, parking_lot::Condvar)>,
+}
+
+impl Hanging {
+    fn wait(&self) {
+        let (go, wake) = &*self.go;
+        let mut go = go.lock();
+        while !*go {
+            wake.wait(&mut go);
+        }
+    }
+}
+
+impl Backend for Hanging {
+    fn append(&mut self, epoch: u64, batches: &[Batch]) -> Result<Seq, Error> {
+        self.wait();
+        self.inner.append(epoch, batches)
+    }
+    fn read_after(&mut self, after: Seq, limit: usize) -> Result<Vec<Batch>, Error> {
+        self.inner.read_after(after, limit)
+    }
+    fn checkpoint(&mut self, at: Seq, rows: &[Row], now: Timestamp, keep: Retention) -> Result<(), Error> {
+        self.wait();
+        self.inner.checkpoint(at, rows, now, keep)
+    }
+    fn load(&mut self) -> Result<Loaded, Error> {
+        self.inner.load()
+    }
+    fn backup(&mut self, to: &Path) -> Result<(), Error> {
+        self.inner.backup(to)
+    }
+    fn verify(&mut self) -> Result<Vec<String>, Error> {
+        self.inner.verify()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_hangs_holds_up_no_page_and_loses_nothing_that_was_acknowledged() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let go = Arc::new((Mutex::new(false), parking_lot::Condvar::new()));
+    let switch = Arc::clone(&go);
+    let world = world(dir.path(), move |inner| Box::new(Hanging { inner, go: switch }));
+    let (asked, mut answers) = tokio::sync::mpsc::channel(1);
+    world.tasks.spawn("asks", {
+        let handle = world.handle.clone();
+        async move {
+            let answer = handle.submit(Event::Received(vec![alert("A")])).await;
+            asked.send(answer).await.expect("heard");
+        }
+    });
+    let page = until(|| {
+        world.clock.set(world.clock.now() + Duration::from_secs(1));
+        world.sent.0.lock().first().cloned()
+    })
+    .await;
+    assert_eq!(page.delivery.alerts[0].alert.labels.value("alertname"), "A");
+    assert_eq!(answers.recv().await, Some(Err(NotDurable::Disk)));
+    // Far more rounds than the journal's queue has room for.
+    for _ in 0..400 {
+        let outcome = Outcome::Transient { error: "busy".into(), retry_after: Some(Duration::from_secs(1)) };
+        world.handle.tell(Event::Delivered { id: page.delivery.id.clone(), outcome }).await.expect("running");
+        world.clock.set(world.clock.now() + Duration::from_secs(1));
+        world.handle.read(|_| ()).await.expect("the dispatcher never waits for the disk");
+    }
+    *go.0.lock() = true;
+    go.1.notify_all();
+    until(|| {
+        world.clock.set(world.clock.now() + Duration::from_secs(5));
+        world.handle.is_durable().then_some(())
+    })
+    .await;
+    let acknowledged = world.handle.submit(Event::Received(vec![alert("B")])).await.expect("durable again");
+    assert!(acknowledged > Seq(0));
+    let copy = tempfile::tempdir().expect("a directory");
+    for name in ["journal.db", "journal.db-wal"] {
+        std::fs::copy(dir.path().join(name), copy.path().join(name)).expect("copied");
+    }
+    let restored = restore(copy.path(), options(), NOW).expect("restored");
+    assert_eq!(restored.machine.alerts().count(), 2);
+    let clock = world.clock.clone();
+    tokio::join!(world.stop(), async move {
+        tokio::time::sleep(StdDuration::from_millis(20)).await;
+        clock.set(clock.now() + Duration::from_secs(6));
+    });
+}
+
+#[test]
+fn a_record_that_can_not_be_read_is_cut_off_and_the_journal_goes_on() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut backend = Sqlite::open(dir.path()).expect("opened");
+    let batch = |first, text: &str| Batch { first: Seq(first), at: NOW, records: vec![text.to_owned()] };
+    let good = r#"{"forgotten":{"at":1,"episodes":[]}}"#;
+    backend
+        .append(1, &[batch(1, good), batch(2, r#"{"forgotten":{"at":"no"}}"#), batch(3, good)])
+        .expect("kept");
+    drop(backend);
+    let mut restored = restore(dir.path(), options(), NOW).expect("restored");
+    assert_eq!(restored.machine.seq(), Seq(1));
+    assert!(restored.findings[0].message.contains("record 2"), "{:?}", restored.findings);
+    restored.backend.append(1, &[batch(2, good)]).expect("goes on where it was cut");
+    drop(restored);
+    let restored = restore(dir.path(), options(), NOW).expect("restored");
+    assert_eq!((restored.machine.seq(), restored.findings.len()), (Seq(2), 0));
 }

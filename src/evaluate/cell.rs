@@ -34,6 +34,8 @@ pub(super) struct Cell {
     /// File and name: its identity over reloads.
     pub(super) key: (Arc<str>, Arc<str>),
     inner: Mutex<Inner>,
+    /// As it was last seen between two evaluations, for who must not wait for one.
+    seen: Mutex<Arc<GroupView>>,
 }
 
 struct Inner {
@@ -69,17 +71,17 @@ impl Status {
 impl Cell {
     pub(super) fn new(group: Group) -> Self {
         let rules = vec![Status::NEW; group.rules().len()];
-        Self {
-            key: (Arc::clone(&group.spec.file), Arc::clone(&group.spec.name)),
-            inner: Mutex::new(Inner {
-                group,
-                templates: BTreeMap::new(),
-                rules,
-                last_evaluation: None,
-                seconds: 0.0,
-                counts: Counts::default(),
-            }),
-        }
+        let key = (Arc::clone(&group.spec.file), Arc::clone(&group.spec.name));
+        let inner = Inner {
+            group,
+            templates: BTreeMap::new(),
+            rules,
+            last_evaluation: None,
+            seconds: 0.0,
+            counts: Counts::default(),
+        };
+        let seen = Mutex::new(Arc::new(inner.view()));
+        Self { key, inner: Mutex::new(inner), seen }
     }
 
     /// A successor under new options, with the state of its rules. What ended with the old one comes beside it.
@@ -110,8 +112,13 @@ impl Cell {
     }
 
     /// Gives the alerts of the journal back.
-    pub(super) fn restore(&self, transitions: &[Transition], source: &mut dyn FnMut(&str) -> SourceId) {
-        self.inner.lock().group.restore(transitions, source);
+    pub(super) fn restore(
+        &self,
+        transitions: &[Transition],
+        alive: Option<Timestamp>,
+        source: &mut dyn FnMut(&str) -> SourceId,
+    ) {
+        self.inner.lock().group.restore(transitions, alive, source);
     }
 
     /// What its selectors find the samples of in the head.
@@ -171,23 +178,14 @@ impl Cell {
         }
     }
 
-    /// For the API; `missed` is the scheduler's.
+    /// For the API: as it is now, or as it was before the evaluation that runs. Never waits. `missed` is the
+    /// scheduler's.
     pub(super) fn view(&self, missed: u64) -> GroupView {
-        let inner = self.inner.lock();
-        let group = &inner.group;
-        GroupView {
-            name: Arc::clone(&group.spec.name),
-            file: Arc::clone(&group.spec.file),
-            interval: group.interval,
-            limit: group.spec.limit,
-            last_evaluation: inner.last_evaluation,
-            evaluation_seconds: inner.seconds,
-            iterations: inner.counts.iterations,
-            missed,
-            evaluations: inner.counts.evaluations,
-            failures: inner.counts.failures,
-            rules: (0..inner.rules.len()).map(|nth| inner.rule_view(nth)).collect(),
+        if let Some(inner) = self.inner.try_lock() {
+            *self.seen.lock() = Arc::new(inner.view());
         }
+        let seen = Arc::clone(&self.seen.lock());
+        GroupView { missed, ..(*seen).clone() }
     }
 
     /// The expression of the alerting rule that has this alert.
@@ -248,6 +246,23 @@ impl Inner {
         }
         status.seconds = watch.seconds();
         Ok(())
+    }
+
+    fn view(&self) -> GroupView {
+        let group = &self.group;
+        GroupView {
+            name: Arc::clone(&group.spec.name),
+            file: Arc::clone(&group.spec.file),
+            interval: group.interval,
+            limit: group.spec.limit,
+            last_evaluation: self.last_evaluation,
+            evaluation_seconds: self.seconds,
+            iterations: self.counts.iterations,
+            missed: 0,
+            evaluations: self.counts.evaluations,
+            failures: self.counts.failures,
+            rules: (0..self.rules.len()).map(|nth| self.rule_view(nth)).collect(),
+        }
     }
 
     fn rule_view(&self, nth: usize) -> RuleView {

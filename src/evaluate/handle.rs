@@ -45,8 +45,7 @@ impl Handle {
         (Self(Arc::new(Shared { published, reloads, warm, store })), queue)
     }
 
-    /// Groups with their rules and alerts, in the order of the configuration. Waits for a group that is being
-    /// evaluated.
+    /// Groups with their rules and alerts, in the order of the configuration. Never waits for an evaluation.
     pub fn groups(&self) -> Vec<GroupView> {
         let cells = self.0.published.read().cells.clone();
         cells.iter().map(|(cell, missed)| cell.view(*missed)).collect()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use botwatch_core::{
-    model::{Duration, Labels},
+    model::{Duration, Labels, Timestamp},
     promql::EvalOptions,
     rules::{GroupSpec, Shared},
 };
@@ -63,6 +63,8 @@ pub struct Parts {
     pub dispatch: dispatch::Handle,
     /// Threads at most.
     pub threads_max: usize,
+    /// When the last process last ran; no timer counts the time since then.
+    pub alive: Option<Timestamp>,
 }
 
 impl Options {

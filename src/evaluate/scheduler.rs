@@ -55,7 +55,7 @@ pub async fn start(parts: Parts, options: Options, registry: &Registry) -> Resul
     let options = Arc::new(options);
     let cells: Vec<Arc<Cell>> = build(&options).into_iter().map(|g| Arc::new(Cell::new(g))).collect();
     for cell in &cells {
-        cell.restore(&restored, &mut |name| parts.store.source(name));
+        cell.restore(&restored, parts.alive, &mut |name| parts.store.source(name));
     }
     let mut blindness = new_blindness(&options);
     blindness.restore(&restored);
@@ -244,9 +244,13 @@ impl Scheduler {
             let sources = (0..store.stats().sources as u32).map(SourceId).collect();
             self.gate = Gate::shut(&self.context.parts.clock, sources, now);
             self.warm.store(false, Ordering::Relaxed);
-            tracing::warn!(seconds = gap.as_secs_f64(), "time went on without botwatch; rules wait for fresh samples");
+            tracing::warn!(
+                seconds = gap.as_secs_f64(),
+                "time went on without botwatch; rules wait for fresh samples"
+            );
         }
-        let tried = store.read(|head| self.gate.sources.iter().all(|id| self.gate.is_tried(&head.visibility(*id))));
+        let tried =
+            store.read(|head| self.gate.sources.iter().all(|id| self.gate.is_tried(&head.visibility(*id))));
         if !tried && !self.gate.left(self.context.options.warm_up).is_zero() {
             return false;
         }

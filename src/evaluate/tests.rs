@@ -72,7 +72,7 @@ impl World {
         let clock = Clock::manual(now);
         let store = Store::new(tsdb::Options::default());
         let bot = store.source("bot at 127.0.0.1:3000");
-        let restored = dispatch::restore(dir, Arc::default()).expect("restored");
+        let restored = dispatch::restore(dir, Arc::default(), now).expect("restored");
         let retention = Retention { age: Duration::from_secs(86_400), bytes_max: 1 << 20 };
         let seq = restored.machine.seq();
         let journal =
@@ -90,6 +90,7 @@ impl World {
             store: store.clone(),
             dispatch: dispatch.clone(),
             threads_max: 2,
+            alive: None,
         };
         let rules = start(parts, options, &Registry::new()).await.expect("running");
         Self { clock, store, tasks, dispatch, rules, bot }
@@ -339,7 +340,11 @@ fn a_group_waits_for_its_sources_but_not_past_its_slot() {
     assert_eq!(entry().due(at(104), Evaluation::OnData, &reported(&[97, 102]), reads), Some(at(103)));
     let fresh = || Entry { done: None, last: None, ..entry() };
     let unread = Reads { done: false, newest: None };
-    assert_eq!(fresh().due(at(101), Evaluation::OnData, &reported(&[100]), unread), None, "also the first time");
+    assert_eq!(
+        fresh().due(at(101), Evaluation::OnData, &reported(&[100]), unread),
+        None,
+        "also the first time"
+    );
     assert_eq!(fresh().due(at(101), Evaluation::OnData, &reported(&[100]), DONE), Some(at(101)));
     assert_eq!(Entry::later(schedule, at(101)).slot, at(105));
     let mut idle = Entry { sources: Vec::new(), ..entry() };

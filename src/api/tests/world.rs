@@ -203,7 +203,8 @@ impl World {
             bodies: Site::places(),
             reloading: Arc::new(Semaphore::new(1)),
         };
-        let address = Server::serve(Arc::new(site)).await.expect("a free port").address;
+        let listening = Server::bind(&site.options).await.expect("a free port");
+        let address = Server::serve(listening, Arc::new(site)).address;
         Self { address, tasks, store, machine, ports }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::Timestamp;
+use crate::model::{Duration, Timestamp};
 
 use super::{
     Checkpoint, Effect, Event, Options, Phase, Record, RouteTable, Seq, episode::Fresh, episode::value_text,
@@ -148,7 +148,25 @@ impl Machine {
         if !deliveries.is_empty() {
             self.record(Record::Interrupted { at: now, deliveries }, effects);
         }
+        self.bring_forward(now, effects);
         self.reroute(now, effects);
+    }
+
+    /// The clock was set back since the last process: turns and attempts that lie too far ahead are due sooner.
+    fn bring_forward(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        let far =
+            self.state.groups.iter().filter(|g| g.flushed && g.next_flush() > now + g.settings.interval);
+        let far: Vec<(u64, Timestamp)> = far.map(|g| (g.number, now + g.settings.interval)).collect();
+        for (group, next) in far {
+            self.record(Record::Flushed { group, at: now, next }, effects);
+        }
+        let patience = Duration::from_secs(2 * 3600);
+        let far = self.state.deliveries.values();
+        let far = far.filter(|d| matches!(d.phase, Phase::Ready { at } if at > now + patience));
+        let deliveries: Vec<_> = far.map(|d| d.delivery.id.clone()).collect();
+        if !deliveries.is_empty() {
+            self.record(Record::Interrupted { at: now, deliveries }, effects);
+        }
     }
 
     /// Tells the inhibitor of all active alerts.

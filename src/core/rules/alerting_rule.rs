@@ -109,7 +109,8 @@ struct Frozen {
 impl Active {
     fn thaw(&mut self, now: Timestamp) {
         if let Some(frozen) = self.frozen.take() {
-            let blind = now.since(frozen.stopped);
+            // Never negative, should the clock have been set back meanwhile.
+            let blind = now.since(frozen.stopped).max(Duration::ZERO);
             if self.fired_at.is_none() {
                 self.since = self.since + blind;
             }
@@ -141,7 +142,13 @@ impl AlertingRule {
 
     /// Gives the rule its alerts back: from the journal after a restart. `source` numbers the sources' names.
     /// Alerts that had ended are left out.
-    pub fn restore(&mut self, transitions: &[Transition], source: &mut dyn FnMut(&str) -> SourceId) {
+    /// `alive` is when the last process last ran: no timer counts the time since then.
+    pub fn restore(
+        &mut self,
+        transitions: &[Transition],
+        alive: Option<Timestamp>,
+        source: &mut dyn FnMut(&str) -> SourceId,
+    ) {
         for t in transitions {
             let (since, fired_at, keep_since) = match t.state {
                 AlertState::Pending { since } => (since, None, None),
@@ -151,6 +158,8 @@ impl AlertingRule {
                     continue;
                 }
             };
+            let counts_time = fired_at.is_none() || keep_since.is_some();
+            let stopped = alive.filter(|_| counts_time).map(|alive| alive.max(t.at));
             let active = Active {
                 annotations: t.annotations.clone(),
                 value: t.value,
@@ -158,7 +167,10 @@ impl AlertingRule {
                 fired_at,
                 keep_since,
                 sources: t.sources.iter().map(|name| source(name)).collect(),
-                frozen: t.frozen_since.map(|since| Frozen { since, stopped: t.at }),
+                frozen: match t.frozen_since {
+                    Some(since) => Some(Frozen { since, stopped: t.at }),
+                    None => stopped.map(|stopped| Frozen { since: stopped, stopped }),
+                },
             };
             self.alerts.insert(t.labels.clone(), active);
         }

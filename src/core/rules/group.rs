@@ -80,13 +80,18 @@ impl Group {
         left.into_iter().flatten().collect()
     }
 
-    /// Gives the alerts of the journal back to their rules.
-    pub fn restore(&mut self, transitions: &[Transition], source: &mut dyn FnMut(&str) -> SourceId) {
+    /// Gives the alerts of the journal back to their rules; `alive` is when the last process last ran.
+    pub fn restore(
+        &mut self,
+        transitions: &[Transition],
+        alive: Option<Timestamp>,
+        source: &mut dyn FnMut(&str) -> SourceId,
+    ) {
         for rule in &mut self.rules {
             if let Rule::Alerting(rule) = rule {
                 let own: Vec<Transition> =
                     transitions.iter().filter(|t| t.rule == rule.spec.key).cloned().collect();
-                rule.restore(&own, source);
+                rule.restore(&own, alive, source);
             }
         }
     }

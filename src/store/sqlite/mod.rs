@@ -46,11 +46,22 @@ impl Sqlite {
         Ok(sqlite)
     }
 
+    /// Deletes batches that reach beyond a sequence: what can't be read would hold up what is to follow. The caller
+    /// makes a checkpoint of what it knows next.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn cut_after(&mut self, seq: Seq) -> Result<(), Error> {
+        self.db.execute("DELETE FROM journal WHERE first + count - 1 > ?1", params![seq.0 as i64])?;
+        self.last = seq;
+        Ok(())
+    }
+
     fn open_file(path: &Path) -> Result<Self, Error> {
         let db = schema::connect(path)?;
         check_structure(&db, path)?;
         let (last, bytes) = db.query_row(
-            "SELECT coalesce(max(first + count - 1), 0), coalesce(sum(length(records)), 0) FROM journal",
+            "SELECT coalesce(max(first + count - 1), 0), coalesce(sum(octet_length(records)), 0) FROM journal",
             [],
             |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
         )?;
