@@ -68,6 +68,16 @@ impl dispatch::Courier for Nobody {
 
 impl World {
     async fn new(dir: &std::path::Path, now: Timestamp, options: Options) -> Self {
+        Self::after(dir, now, options, None).await
+    }
+
+    /// As a process that follows one which was last alive then.
+    async fn after(
+        dir: &std::path::Path,
+        now: Timestamp,
+        options: Options,
+        alive: Option<Timestamp>,
+    ) -> Self {
         let (tasks, _) = Tasks::new();
         let clock = Clock::manual(now);
         let store = Store::new(tsdb::Options::default());
@@ -90,7 +100,7 @@ impl World {
             store: store.clone(),
             dispatch: dispatch.clone(),
             threads_max: 2,
-            alive: None,
+            alive,
         };
         let rules = start(parts, options, &Registry::new()).await.expect("running");
         Self { clock, store, tasks, dispatch, rules, bot }
@@ -250,6 +260,23 @@ async fn after_a_restart_alerts_go_on_and_pending_ones_keep_their_time() {
     world.slot(1020, None).await;
     world.slot(1025, None).await;
     world.until(&[("MemoryHigh", "ended"), ("Slow", "firing")]).await;
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pending_alert_does_not_count_the_time_in_which_botwatch_did_not_run() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let slow: &[(&str, f64)] = &[("latency", 2.0)];
+    let world = World::new(dir.path(), at(1000), options(RULES, Evaluation::OnData)).await;
+    world.slot(1000, Some(slow)).await;
+    world.slot(1005, Some(slow)).await;
+    world.stop().await;
+
+    let world = World::after(dir.path(), at(1030), options(RULES, Evaluation::OnData), Some(at(1006))).await;
+    world.slot(1030, Some(slow)).await;
+    assert_eq!(world.standing().await, BTreeMap::new(), "it has held for six of ten seconds");
+    world.slot(1035, Some(slow)).await;
+    world.until(&[("Slow", "firing")]).await;
     world.stop().await;
 }
 
