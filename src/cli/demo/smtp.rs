@@ -173,8 +173,8 @@ impl Session {
     /// A line without its end.
     async fn line(&mut self) -> io::Result<Vec<u8>> {
         let mut line = Vec::new();
-        let read = (&mut self.reader).take(LINE_MAX).read_until(b'\n', &mut line);
-        tokio::time::timeout(PATIENCE, read).await??;
+        let mut bounded = (&mut self.reader).take(LINE_MAX);
+        tokio::time::timeout(PATIENCE, bounded.read_until(b'\n', &mut line)).await??;
         if line.pop() != Some(b'\n') {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
