@@ -139,6 +139,8 @@ receivers:
     slack_configs:
       - api_url: http://{sink}/slack/demo
         send_resolved: true
+        title: '{{{{ template "email.default.subject" . }}}}'
+        text: '{{{{ range .Alerts }}}}{{{{ .Annotations.description }}}}{{{{ "\n" }}}}{{{{ end }}}}'
     webhook_configs:
       - url: http://{sink}/webhook
 

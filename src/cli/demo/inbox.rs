@@ -189,7 +189,8 @@ fn read(channel: Channel, message: &Value) -> Option<(String, bool)> {
         .and_then(|a| a["title"].as_str().or_else(|| a["fallback"].as_str()))
         .or_else(|| message["text"].as_str())
         .filter(|title| !title.is_empty())?;
-    Some((title.to_owned(), is_resolved(title)))
+    let is_good = attachment.is_some_and(|a| a["color"] == "good");
+    Some((title.to_owned(), is_good || is_resolved(title)))
 }
 
 /// Whether the title of a message says that all is over.

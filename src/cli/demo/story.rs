@@ -253,14 +253,14 @@ impl Story {
 
     fn tell_heap(&mut self, now: Timestamp, heap: f64, lines: &mut Vec<String>) {
         let step = STEPS.iter().filter(|(from, _)| heap > *from).count();
-        let text = if step > self.step {
+        let before = std::mem::replace(&mut self.step, step);
+        let text = if step > before {
             format!("heap at {heap:.0} % of its limit, {}", STEPS[step - 1].1)
-        } else if step == 0 && self.step > 0 {
+        } else if step < 2 && before >= 2 {
             format!("heap back at {heap:.0} % of its limit")
         } else {
             return;
         };
-        self.step = if step == 0 { 0 } else { step };
         lines.push(self.line(now, &text));
     }
 
