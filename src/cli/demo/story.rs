@@ -281,11 +281,17 @@ impl Story {
 
     fn tell_episodes(&mut self, now: Timestamp, look: &Look, lines: &mut Vec<String>) {
         for seen in &look.episodes {
-            let (name, is_new) = (called(&seen.labels), !self.episodes.contains_key(&seen.id));
-            let mut told = self.episodes.get(&seen.id).copied().unwrap_or_default();
-            if is_new {
+            let name = called(&seen.labels);
+            let known = self.episodes.get(&seen.id).copied();
+            let mut told = known.unwrap_or_default();
+            let is_again = told.ended && seen.ended.is_none();
+            if is_again {
+                told = Told::default();
+            }
+            if known.is_none() || is_again {
+                let again = if is_again { " again" } else { "" };
                 let from = if seen.ours { "" } else { ", sent from outside" };
-                let text = format!("{name} {}{from}: {}", self.paint.red("fires"), seen.description);
+                let text = format!("{name} {}{again}{from}: {}", self.paint.red("fires"), seen.description);
                 lines.push(self.line(now, text.trim_end_matches([':', ' '])));
                 if let Some(wait) = seen.turn.map(|turn| turn.since(now)).filter(|w| w.as_millis() >= 1000) {
                     let wait = Duration::from_secs((wait.as_millis() + 500) / 1000);
@@ -296,10 +302,6 @@ impl Story {
             if let Some(rule) = seen.inhibited.as_ref().filter(|_| !told.inhibited) {
                 told.inhibited = true;
                 lines.push(self.line(now, &format!("{name} is not told to anybody: inhibited, \"{rule}\"")));
-            }
-            if seen.ended.is_none() {
-                // It may have been opened again.
-                told.ended = false;
             }
             if let Some(why) = seen.ended.filter(|_| !told.ended) {
                 told.ended = true;
