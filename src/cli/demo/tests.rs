@@ -128,9 +128,9 @@ fn a_healthy_hour_raises_no_alert_and_a_leak_raises_the_two_of_memory() {
     let unread = ["bot:cpu_throttled:percent", "bot:api_errors:percent"];
     for rule in world.groups.iter().flat_map(Group::rules) {
         let Rule::Recording(rule) = rule else { continue };
-        let matcher = botwatch_core::model::Matcher::equal("__name__", Arc::clone(&rule.name));
+        let matcher = botwatch_core::model::Matcher::equal("__name__", Arc::clone(&rule.record));
         let has_samples = !world.head.sources_of(&[matcher]).is_empty();
-        assert_eq!(has_samples, !unread.contains(&&*rule.name), "{}", rule.name);
+        assert_eq!(has_samples, !unread.contains(&&*rule.record), "{}", rule.record);
     }
 
     let leak = begun + Duration::from_secs(3600);
