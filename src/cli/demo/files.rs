@@ -40,11 +40,10 @@ pub(super) fn directory(named: Option<&Path>) -> Result<PathBuf, Error> {
     let path = match named {
         Some(path) => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
         None => {
-            let mut random = [0; 6];
+            let mut random = [0; 8];
             // A name that is taken is refused below.
             let _ = SystemRandom::new().fill(&mut random);
-            let name: String = random.iter().map(|b| format!("{b:02x}")).collect();
-            std::env::temp_dir().join(format!("botwatch-demo-{name}"))
+            std::env::temp_dir().join(format!("botwatch-demo-{:016x}", u64::from_le_bytes(random)))
         }
     };
     let failed = |cause| Error::File { path: path.clone(), cause };
