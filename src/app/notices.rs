@@ -45,7 +45,7 @@ fn watched(configuration: &Configuration, say: &mut impl FnMut(NoticeKind, Strin
     }
     match &collect.process {
         Some(process) => {
-            say(NoticeKind::Watches, format!("the bot's process, found by {}", by(&process.finder)))
+            say(NoticeKind::Watches, format!("the bot's process, found by {}", by(&process.finder)));
         }
         None => say(
             NoticeKind::Cannot,

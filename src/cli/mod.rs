@@ -4,6 +4,7 @@
 //! stdout; problems go to stderr; `--json` where a program may read it.
 
 mod check;
+mod demo;
 mod run;
 
 use std::{
@@ -35,6 +36,8 @@ struct Arguments {
 enum Command {
     /// Runs beside the bot, until it is stopped
     Run(run::Arguments),
+    /// Shows what botwatch does: a simulated bot gets into trouble, and you are told
+    Demo(demo::Arguments),
     /// Checks files without running anything
     Check(check::Arguments),
 }
@@ -51,6 +54,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match arguments.command {
         Command::Run(arguments) => run::run(arguments),
+        Command::Demo(arguments) => demo::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
     }
 }

@@ -158,7 +158,8 @@ async fn serve(settings: Settings, clock: Clock, logs: Logs) -> ExitCode {
     }
 }
 
-fn failed(code: u8, error: &dyn std::error::Error) -> ExitCode {
+/// Says what went wrong, with its causes.
+pub(super) fn failed(code: u8, error: &dyn std::error::Error) -> ExitCode {
     let mut text = format!("botwatch: {error}");
     let mut next = error.source();
     while let Some(cause) = next {

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod docs;
+mod demo;
 mod notify;
 mod sinks;
 mod snapshots;
