@@ -1,0 +1,1 @@
+//! Stories written by hand.
