@@ -62,7 +62,7 @@ struct Heard {
 struct Lane {
     planned: Option<Timestamp>,
     /// What was said last, and when.
-    said: Option<(Vec<(EpisodeId, bool)>, Timestamp)>,
+    said: Option<(Vec<(EpisodeId, bool, Timestamp)>, Timestamp)>,
 }
 
 /// An alert from outside, as its sender sees it.
@@ -113,6 +113,8 @@ pub(crate) struct Model {
     true_since: BTreeMap<(&'static str, usize), Timestamp>,
     down_seen: [Timestamp; 3],
     lost_when_undurable: bool,
+    /// The newest process that died.
+    dead: u64,
 }
 
 impl Model {
@@ -139,6 +141,7 @@ impl Model {
             true_since: BTreeMap::new(),
             down_seen: [Timestamp::MIN; 3],
             lost_when_undurable: false,
+            dead: 0,
         }
     }
 
@@ -171,6 +174,7 @@ impl Model {
     }
 
     pub(crate) fn died(&mut self, undurable: bool) {
+        self.dead = self.process;
         self.in_flight.clear();
         self.true_since.clear();
         self.trouble(self.now);
@@ -335,7 +339,7 @@ impl Model {
         self.note(format_args!("{} takes {}: {}", d.integration, attempt.wire, said(d)));
         let taken = Accepted { content, process: attempt.process, lost: attempt.lost };
         self.accepted.insert(attempt.wire.clone(), taken);
-        let gone = attempt.undurable && attempt.process != self.process;
+        let gone = attempt.undurable && attempt.process <= self.dead;
         self.check_order(d, gone);
         for alert in &d.alerts {
             let labels = &alert.alert.labels;
@@ -369,7 +373,7 @@ impl Model {
         }
         let overtaken = lane.planned.is_some_and(|last| d.planned_at < last);
         lane.planned = lane.planned.max(Some(d.planned_at));
-        let mut says: Vec<_> = d.alerts.iter().map(|a| (a.episode, a.alert.ends_at.is_some())).collect();
+        let mut says: Vec<_> = d.alerts.iter().map(|a| (a.episode, a.alert.ends_at.is_some(), a.alert.starts_at)).collect();
         says.sort_unstable();
         let now = self.now;
         let again =

@@ -13,8 +13,8 @@ pub(crate) struct Target {
     pub number: usize,
     pub level: f64,
     pub per_second: f64,
-    errors: f64,
-    counted: Option<Timestamp>,
+    pub errors: f64,
+    pub counted: Option<Timestamp>,
     pub down_until: Option<Timestamp>,
     pub vanished_until: Option<Timestamp>,
     /// All scrapes, of all processes.
