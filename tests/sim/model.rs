@@ -100,6 +100,8 @@ pub(crate) struct Model {
     pub violation: Option<Violation>,
     start: Timestamp,
     accepted: BTreeMap<String, Accepted>,
+    /// Ids of all messages that were taken.
+    taken: BTreeSet<String>,
     /// Messages whose taking is on disk.
     settled: BTreeSet<String>,
     lanes: BTreeMap<(String, IntegrationId), Lane>,
@@ -129,6 +131,7 @@ impl Model {
             trace: Vec::new(),
             violation: None,
             accepted: BTreeMap::new(),
+            taken: BTreeSet::new(),
             settled: BTreeSet::new(),
             lanes: BTreeMap::new(),
             in_flight: BTreeMap::new(),
@@ -316,6 +319,7 @@ impl Model {
     /// A receiver takes a message.
     pub(crate) fn accepts(&mut self, attempt: &Attempt) {
         let d = &*attempt.delivery;
+        self.taken.insert(d.id.0.to_string());
         let content = format!("{:?} {:?} {:?}", d.group_key, d.reason, d.alerts);
         if let Some(before) = self.accepted.get_mut(&attempt.wire) {
             let same = before.content == content;
@@ -373,7 +377,8 @@ impl Model {
         }
         let overtaken = lane.planned.is_some_and(|last| d.planned_at < last);
         lane.planned = lane.planned.max(Some(d.planned_at));
-        let mut says: Vec<_> = d.alerts.iter().map(|a| (a.episode, a.alert.ends_at.is_some(), a.alert.starts_at)).collect();
+        let mut says: Vec<_> =
+            d.alerts.iter().map(|a| (a.episode, a.alert.ends_at.is_some(), a.alert.starts_at)).collect();
         says.sort_unstable();
         let now = self.now;
         let again =
@@ -448,7 +453,7 @@ impl Model {
             for w in &why {
                 if let Reason::Sent { delivery, .. } = &w.reason
                     && !self.lost_when_undurable
-                    && !self.accepted.contains_key(&*delivery.0)
+                    && !self.taken.contains(&*delivery.0)
                 {
                     wrong.push(("6 sent means taken", format!("{} by {}", delivery.0, w.integration)));
                 }
