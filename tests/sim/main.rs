@@ -81,8 +81,10 @@ fn seeds() {
         }
     }
     let Some((first, _)) = failed.first() else { return };
-    let all: String =
-        failed.iter().map(|(seed, v)| format!("{seed}: {}: {}\n", v.invariant, v.text)).collect();
+    let mut all = String::new();
+    for (seed, v) in &failed {
+        let _ = writeln!(all, "{seed}: {}: {}", v.invariant, v.text);
+    }
     panic!("{} seeds failed:\n{all}\n{}", failed.len(), report(&Script::of(*first), Sabotage::None));
 }
 

@@ -430,7 +430,7 @@ impl Model {
     fn check_acknowledged(&mut self, machine: &Machine) {
         let lost = self.outside.iter().find(|(fp, o)| {
             let due = o.acknowledged.is_some_and(|(_, until)| until > self.now) && !o.end_asked;
-            due && !machine.newest(**fp).is_some_and(|e| e.is_active())
+            due && !machine.newest(**fp).is_some_and(botwatch_core::alerting::Episode::is_active)
         });
         if let Some(labels) = lost.map(|(_, o)| o.labels.clone()) {
             self.fail("1 acknowledged means on disk", format_args!("{labels} is gone"));

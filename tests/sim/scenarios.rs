@@ -126,8 +126,9 @@ fn an_answer_is_lost() {
         (2, What::Receiver { integration: WEBHOOK, mode: Mode::LosesAnswer, secs: 80 }),
         (31, What::Level { target: BOT, value: 11.0 }),
     ]);
-    assert_eq!(heard(&run, "ops/webhook/0"), ["75 first notification +High/bot"]);
-    assert_eq!(count(&run, "to ops/webhook/0 (attempt"), 2);
+    assert_eq!(heard(&run, "ops/webhook/0")[0], "75 first notification +High/bot");
+    assert_eq!(count(&run, "to ops/webhook/0 (attempt 2): first notification +High/bot"), 1);
+    assert_eq!(count(&run, "ops/webhook/0 takes"), 2, "the page, and its repetition after 20 minutes");
 }
 
 /// The disk is full for ten minutes: our own page goes out from memory at once (§2.10), and its end after that.

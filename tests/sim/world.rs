@@ -11,7 +11,7 @@ use std::{
 };
 
 use botwatch_core::{
-    alerting::{Effect, Event, Machine, Outcome, Record, Refresh, Row, Send, Seq},
+    alerting::{Checkpoint, Effect, Event, Machine, Outcome, Record, Refresh, Row, Send, Seq},
     model::{Alert, Duration, Fingerprint, Labels, RuleKey, SourceId, Timestamp, Transition},
     promql::EvalOptions,
     rules::{BlindSource, Blindness, Group, Rule, Sight, Written},
@@ -227,11 +227,9 @@ impl World {
         match happening {
             Happening::Script(what) => self.act(what),
             Happening::Start => self.starts(),
-            Happening::DiskWorks => {
-                if self.now >= self.disk_refuses_until {
-                    self.model.note("the disk works");
-                    self.disk.refuses = false;
-                }
+            Happening::DiskWorks if self.now >= self.disk_refuses_until => {
+                self.model.note("the disk works");
+                self.disk.refuses = false;
             }
             Happening::Scrape { process, target } if process == self.processes && self.process.is_some() => {
                 self.scrape(target);
@@ -257,7 +255,7 @@ impl World {
                 self.round(vec![(Event::Delivered { id, outcome }, None)]);
             }
             Happening::Post { labels, starts_at, until, resolves } => {
-                self.post(labels, starts_at, until, resolves)
+                self.post(labels, starts_at, until, resolves);
             }
             // Of a process that is gone.
             _ => {}
@@ -316,9 +314,10 @@ impl World {
             self.disk.cut();
         }
         let sabotage = self.sabotage;
-        let change = |c: &mut botwatch_core::alerting::Checkpoint| match sabotage {
-            Sabotage::IdsBeginAgain => c.last_delivery = 0,
-            _ => {}
+        let change = |c: &mut Checkpoint| {
+            if sabotage == Sabotage::IdsBeginAgain {
+                c.last_delivery = 0;
+            }
         };
         let mut machine = self.disk.restore(self.setting.options(), change, forgets);
         if sabotage == Sabotage::ForgetsOutbox {
@@ -382,7 +381,7 @@ impl World {
 
     fn load_rules(&mut self) {
         let Some(p) = &self.process else { return };
-        let rules = p.groups.iter().flat_map(|g| g.rules()).filter_map(|rule| match rule {
+        let rules = p.groups.iter().flat_map(Group::rules).filter_map(|rule| match rule {
             Rule::Alerting(rule) => Some(rule.spec.key.clone()),
             Rule::Recording(_) => None,
         });
@@ -472,7 +471,9 @@ impl World {
                 self.model.fail("the machine's own", violation);
             }
         }
-        records.iter().for_each(|r| self.model.recorded(r, &self.targets));
+        for record in &records {
+            self.model.recorded(record, &self.targets);
+        }
         if self.dies() {
             return;
         }
@@ -555,7 +556,7 @@ impl World {
     fn keep(&mut self) {
         let now = self.now;
         let Some(p) = &mut self.process else { return };
-        if p.checkpoint_runs || now < p.checkpoint_at || !(p.unsaved || !p.sound) {
+        if p.checkpoint_runs || now < p.checkpoint_at || (!p.unsaved && p.sound) {
             return;
         }
         p.unsaved = false;
@@ -708,7 +709,7 @@ impl World {
         let now = self.now;
         let Some(p) = &mut self.process else { return };
         let mut frozen: BTreeMap<SourceId, usize> = BTreeMap::new();
-        for rule in p.groups.iter().flat_map(|g| g.rules()) {
+        for rule in p.groups.iter().flat_map(Group::rules) {
             let Rule::Alerting(rule) = rule else { continue };
             for alert in rule.alerts().filter(|a| a.frozen_since.is_some()) {
                 alert.sources.iter().for_each(|id| *frozen.entry(id).or_default() += 1);
