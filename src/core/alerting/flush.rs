@@ -237,6 +237,8 @@ impl Machine {
         let drops = self.options.suppressed_resolves == SuppressedResolves::Drop;
         for (id, ended_at, quiet) in &snapshot.ended {
             let write_off = match belief(id) {
+                // Written off while the message that tells it is still on its way.
+                Belief::Firing { send_resolved } if (*quiet || !send_resolved) && !lane.owes(*id) => continue,
                 Belief::Firing { send_resolved: false } => WriteOff::SendResolvedFalse,
                 Belief::Firing { .. } if *quiet => WriteOff::Suppressed,
                 Belief::Firing { .. }
@@ -396,7 +398,14 @@ impl Machine {
         let over = |id: &EpisodeId| self.state.episodes.get(*id).is_none_or(|e| !e.is_active());
         let done =
             group.members.iter().filter(|(id, m)| (m.detached || over(id)) && group.owes_nothing(**id));
-        let episodes: Vec<EpisodeId> = done.map(|(id, _)| *id).collect();
+        let mut episodes: Vec<EpisodeId> = done.map(|(id, _)| *id).collect();
+        if !episodes.is_empty() {
+            // A message that is still on its way may yet tell that it fires: the end is owed after that.
+            let messages = group.lanes.values().flat_map(|l| l.head.into_iter().chain(l.next));
+            let messages = messages.filter_map(|n| self.state.deliveries.get(&n));
+            let firing: BTreeSet<EpisodeId> = messages.flat_map(|m| m.content().firing).collect();
+            episodes.retain(|id| !firing.contains(id));
+        }
         if !episodes.is_empty() {
             self.record(Record::Left { group: number, episodes }, effects);
         }

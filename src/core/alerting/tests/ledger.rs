@@ -239,3 +239,45 @@ fn dropping_suppressed_resolves_is_alertmanagers_way_with_untold_ones_too() {
     rig.run_to(500);
     assert_eq!(rig.story(), ["10 webhook first notification +s", "70 webhook all alerts resolved -s -t"]);
 }
+
+/// Found by the simulation: a message written before the end was written off gets through after it. The row must not
+/// come back in a group that has let the alert go.
+#[test]
+fn what_is_written_off_while_its_message_is_under_way_is_settled() {
+    let mut o = options();
+    o.receivers.get_mut("r").expect("there")[0].send_resolved = false;
+    let mut rig = Rig::answering(o, |now, _| {
+        Some(if now < at(100) { transient() } else { Outcome::Delivered { receiver_data: BTreeMap::new() } })
+    });
+    rig.fire(0, "alertname=A n=a");
+    rig.end(30, "alertname=A n=a");
+    rig.run_to(2000);
+    assert_eq!(rig.story().last().map(String::as_str), Some("325 webhook first notification +a"));
+    assert_eq!(rig.why("alertname=A n=a"), [Reason::WrittenOff { because: WriteOff::SendResolvedFalse }]);
+    assert_eq!((rig.machine.ledger().count(), rig.machine.groups().count()), (0, 0));
+    let write_offs = rig.records.iter().filter(|r| matches!(r, Record::WrittenOff { .. }));
+    assert_eq!(write_offs.count(), 2, "once before the message got through, once after");
+}
+
+/// An alert ends while the message that tells of it waits behind another: when both get through before the group's next
+/// turn, the end is owed like any other.
+#[test]
+fn a_message_that_waited_past_the_end_of_its_alert_gets_its_resolve() {
+    let mut rig = Rig::answering(options(), |now, _| {
+        let later = Outcome::Transient { error: "429".to_owned(), retry_after: Some(secs(80)) };
+        Some(if now < at(50) { later } else { Outcome::Delivered { receiver_data: BTreeMap::new() } })
+    });
+    rig.fire(0, "alertname=A n=a");
+    rig.fire(20, "alertname=A n=b");
+    rig.end(80, "alertname=A n=b");
+    rig.run_to(500);
+    assert_eq!(
+        rig.story(),
+        [
+            "10 webhook first notification +a",
+            "90 webhook first notification +a",
+            "90 webhook new alerts added +a +b",
+            "130 webhook some alerts resolved +a -b",
+        ]
+    );
+}
