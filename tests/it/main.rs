@@ -2,5 +2,7 @@
 
 mod architecture;
 mod notify;
+mod peers;
+mod serve;
 mod sinks;
 mod snapshots;
