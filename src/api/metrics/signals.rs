@@ -29,7 +29,8 @@ pub(super) fn families(store: &Store, now: Timestamp) -> Vec<Family> {
     let omitted = fresh.len().saturating_sub(SERIES_MAX);
     let mut all: BTreeMap<String, Family> = BTreeMap::new();
     for (labels, value) in fresh.into_iter().take(SERIES_MAX) {
-        let name = shown_name(labels.name());
+        let (name, divisor) = shown(labels.name());
+        let value = value / divisor;
         let help = match labels.name() {
             "ALERTS" => "Pending and firing alerts of rules; 1 while they are.".to_owned(),
             recorded => {
@@ -49,8 +50,16 @@ pub(super) fn families(store: &Store, now: Timestamp) -> Vec<Family> {
     all.into_values().chain([omitted]).collect()
 }
 
-/// Colons become underscores: they are for recorded series (promtool refuses them in what is exposed), and a
-/// Prometheus that scrapes this and loads the same rules must not get the same series twice.
-fn shown_name(name: &str) -> String {
-    name.replace(':', "_")
+/// The name under which a series is shown, and what its value is divided by. A Prometheus that scrapes this and loads
+/// the same rules must not get the same series twice: colons, which are for recorded series, become underscores, and
+/// `ALERTS` gets a prefix. Milliseconds become seconds, the unit of what is exposed (promtool refuses the others).
+fn shown(name: &str) -> (String, f64) {
+    if name == "ALERTS" {
+        return ("botwatch_alerts".to_owned(), 1.0);
+    }
+    let name = name.replace(':', "_");
+    match name.strip_suffix("_ms") {
+        Some(stem) => (format!("{stem}_seconds"), 1000.0),
+        None => (name, 1.0),
+    }
 }

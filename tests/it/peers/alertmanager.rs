@@ -77,7 +77,8 @@ fn alert(labels: &Value, ends_at: Option<&str>) -> Value {
 /// Sends to both and waits until both have told the same and at least `count` notifications.
 fn step(sides: &[Side; 2], what: &str, alerts: &[Value], count: usize) -> Told {
     for side in sides {
-        let (status, body) = side.server.post("/api/v2/alerts", &Value::from(alerts.to_vec())).expect("an answer");
+        let (status, body) =
+            side.server.post("/api/v2/alerts", &Value::from(alerts.to_vec())).expect("an answer");
         assert_eq!(status, 200, "{what}: {body}");
     }
     until(what, WITHIN, || {
@@ -114,7 +115,8 @@ fn an_alertmanager_tells_the_same() {
     let slow = json!({"alertname": "Slow", "bot": "x", "team": "a", "severity": "warning", "signal": "api"});
     let dead = json!({"alertname": "Dead", "bot": "x", "team": "a", "severity": "critical", "signal": "api"});
     let hush = json!({"alertname": "Hush", "bot": "x", "team": "a", "severity": "critical", "quiet": "yes"});
-    let other = json!({"alertname": "Slow", "bot": "x", "team": "b", "severity": "warning", "signal": "feed"});
+    let other =
+        json!({"alertname": "Slow", "bot": "x", "team": "b", "severity": "warning", "signal": "feed"});
     let nobody = json!({"alertname": "Slow", "bot": "x", "team": "c"});
     let now = |alerts: &[&Value]| alerts.iter().map(|a| alert(a, None)).collect::<Vec<_>>();
     let ended = |alerts: &[&Value]| {

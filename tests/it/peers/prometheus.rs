@@ -105,7 +105,8 @@ impl Pair {
 
 /// `examples/prometheus/prometheus.yml` with the addresses of a test, every second.
 fn example(bot: &Bot, botwatch: &Server, alerts: &HttpSink) -> String {
-    let mut text = fs::read_to_string(root().join("examples/prometheus/prometheus.yml")).expect("the example");
+    let mut text =
+        fs::read_to_string(root().join("examples/prometheus/prometheus.yml")).expect("the example");
     for (from, to) in [
         ("127.0.0.1:3000", format!("127.0.0.1:{}", bot.port())),
         ("[\"127.0.0.1:9095\"]", format!("[\"127.0.0.1:{}\"]", botwatch.port)),
@@ -189,7 +190,8 @@ fn a_prometheus_fires_the_same_alerts() {
     pair.agree("back", |alerts| none_of(&["BotDown", "PaperSafetyScoreLow", "SourceBlind"], alerts));
 }
 
-/// What is recorded as `bot:x` is exposed by botwatch as `bot_x`, which the Prometheus scrapes beside its own `bot:x`.
+/// What is recorded as `bot:x` is exposed by botwatch as `bot_x`, in seconds for milliseconds, which the Prometheus
+/// scrapes beside its own `bot:x`.
 fn recorded_alike(pair: &Pair) -> Result<(), String> {
     let recorded = |query: &str| -> BTreeMap<(String, Labels), f64> {
         let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
@@ -198,14 +200,19 @@ fn recorded_alike(pair: &Pair) -> Result<(), String> {
         let read = series.map(|s| {
             let mut labels: Labels = serde_json::from_value(s["metric"].clone()).expect("labels");
             let name = labels.remove("__name__").expect("a name").replace(':', "_");
-            ((name, labels), s["value"][1].as_str().expect("a value").parse().expect("a number"))
+            let value: f64 = s["value"][1].as_str().expect("a value").parse().expect("a number");
+            match name.strip_suffix("_ms") {
+                Some(stem) => ((format!("{stem}_seconds"), labels), value / 1000.0),
+                None => ((name, labels), value),
+            }
         });
         read.collect()
     };
     let theirs = recorded("{__name__=~\"bot:.+\"}");
     let known: BTreeSet<&str> = theirs.keys().map(|(name, _)| name.as_str()).collect();
     let scraped = recorded("{__name__=~\"bot_.+\"}");
-    let ours: BTreeMap<_, _> = scraped.iter().filter(|((name, _), _)| known.contains(name.as_str())).collect();
+    let ours: BTreeMap<_, _> =
+        scraped.iter().filter(|((name, _), _)| known.contains(name.as_str())).collect();
     if theirs.len() < 20 {
         return Err(format!("Prometheus recorded only {known:?}"));
     }
@@ -223,7 +230,9 @@ fn recorded_alike(pair: &Pair) -> Result<(), String> {
 /// The two scrape and evaluate at different moments of a second, and Prometheus sees ours a second later.
 fn near(name: &str, ours: f64, theirs: f64) -> bool {
     let slack = if name.ends_with("_seconds") { 3.0 } else { 0.1 };
-    ours == theirs || (ours.is_nan() && theirs.is_nan()) || (ours - theirs).abs() <= slack + 0.1 * theirs.abs()
+    ours == theirs
+        || (ours.is_nan() && theirs.is_nan())
+        || (ours - theirs).abs() <= slack + 0.1 * theirs.abs()
 }
 
 #[test]

@@ -158,7 +158,7 @@ impl Drop for Server {
 }
 
 /// One request. HTTP/1.0, so that the answer ends with the connection.
-fn ask(port: u16, method: &str, path: &str, json: &str) -> io::Result<(u16, String)> {
+pub(crate) fn ask(port: u16, method: &str, path: &str, json: &str) -> io::Result<(u16, String)> {
     let mut connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     connection.set_read_timeout(Some(ANSWER))?;
     let length = json.len();

@@ -2,14 +2,16 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Command, Output, Stdio},
 };
 
 use super::{
-    amtool, bot::Bot, peer, promtool, root, rule_files,
-    server::{Server, folder},
+    amtool,
+    bot::Bot,
+    peer, promtool, root, rule_files,
+    server::{START, Server, ask, folder, program, until},
 };
 
 fn run(program: &Path, arguments: &[&str], input: &str) -> Output {
@@ -56,7 +58,6 @@ fn promtool_and_amtool_accept_the_examples() {
     accepts(&amtool, &["check-config", "examples/prometheus/alertmanager.yml"], "");
 }
 
-/// promtool complains on purpose-built names too (`check metrics` is a linter): nothing is exempt.
 #[test]
 fn promtool_accepts_our_metrics() {
     let promtool = peer!("botwatch's /metrics", promtool(), "promtool");
@@ -73,10 +74,49 @@ fn promtool_accepts_our_metrics() {
     );
     fs::write(&file, text).expect("a file");
     let botwatch = Server::botwatch(folder.path(), &[&file], &[]);
-    let page = super::server::until("signals show", super::server::START, || {
+    let page = until("signals show", START, || {
         let (_, page) = botwatch.get("/metrics").map_err(|e| e.to_string())?;
         let complete = ["bot_heartbeat_age_seconds", "botwatch_process_up"].iter().all(|n| page.contains(n));
         if complete { Ok(page) } else { Err(page) }
     });
     accepts(&promtool, &["check", "metrics"], &page);
+}
+
+/// Names that prom-client itself gives, and promtool dislikes.
+const PROM_CLIENTS: &[&str] =
+    &["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"];
+
+#[test]
+fn promtool_accepts_the_express_bots_metrics() {
+    let promtool = peer!("the Express bot's /metrics", promtool(), "promtool");
+    let node = peer!("the Express bot's /metrics", program("NODE_BIN", &["node"]), "node");
+    let bot = root().join("examples/express-bot");
+    let installed = bot.join("node_modules/express").is_dir().then_some(());
+    peer!("the Express bot's /metrics", installed, "node_modules in examples/express-bot (npm ci)");
+    let mut child = Command::new(node)
+        .arg("src/main.js")
+        .current_dir(&bot)
+        .env("PORT", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a process");
+    let mut first = String::new();
+    let read = BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut first);
+    let page = read.map_err(|e| e.to_string()).and_then(|_| {
+        let told: serde_json::Value = serde_json::from_str(&first).map_err(|e| format!("{e}: {first}"))?;
+        let address = url::Url::parse(told["address"].as_str().unwrap_or_default());
+        let port = address.ok().and_then(|a| a.port()).ok_or_else(|| first.clone())?;
+        ask(port, "GET", "/metrics", "").map_err(|e| e.to_string())
+    });
+    // Whatever happened, the bot ends before a check can fail.
+    let _ = child.kill();
+    let _ = child.wait();
+    let (status, page) = page.expect("metrics");
+    assert_eq!(status, 200, "{page}");
+    let output = run(&promtool, &["check", "metrics"], &page);
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let ours: Vec<_> = said.lines().filter(|l| !PROM_CLIENTS.iter().any(|n| l.starts_with(n))).collect();
+    assert!(ours.is_empty(), "{said}");
+    assert!(output.status.success() || output.status.code() == Some(3), "{:?}: {said}", output.status);
 }
