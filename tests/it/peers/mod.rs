@@ -5,6 +5,7 @@
 
 mod alertmanager;
 mod bot;
+mod express;
 mod notifications;
 mod prometheus;
 pub(crate) mod server;

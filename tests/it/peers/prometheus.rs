@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{
     bot::{Bot, EVENTS, STATES},
+    express::{ExpressBot, node},
     peer, prometheus, root, rule_files,
     server::{Server, folder, free_port, until},
 };
@@ -46,9 +47,8 @@ impl Drop for Process {
     }
 }
 
+/// botwatch and a Prometheus beside the same bot.
 struct Pair {
-    bot: Bot,
-    process: Process,
     botwatch: Server,
     prometheus: Server,
     _alerts: HttpSink,
@@ -56,24 +56,21 @@ struct Pair {
 }
 
 impl Pair {
-    fn start(prometheus: &Path) -> Self {
+    /// The bot's metrics are at `port`, its process is `pid`.
+    fn start(prometheus: &Path, port: u16, pid: u32) -> Self {
         let folder = folder();
-        let bot = Bot::start();
-        let process = Process::start();
         let file = folder.path().join("botwatch.yml");
         let text = format!(
-            "bot: {{name: paper-bot, metrics_url: 'http://127.0.0.1:{}/metrics', process: {{pid: {}}}}}\n\
+            "bot: {{name: paper-bot, metrics_url: 'http://127.0.0.1:{port}/metrics', process: {{pid: {pid}}}}}\n\
              global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n\
              rule_files: ['{}/rules/*.yml']\n",
-            bot.port(),
-            process.0.id(),
             root().display(),
         );
         fs::write(&file, text).expect("a file");
         let botwatch = Server::botwatch(folder.path(), &[&file], &[]);
         let alerts = HttpSink::accepting();
         let file = folder.path().join("prometheus.yml");
-        fs::write(&file, example(&bot, &botwatch, &alerts)).expect("a file");
+        fs::write(&file, example(port, &botwatch, &alerts)).expect("a file");
         let port = free_port();
         let arguments = [
             format!("--config.file={}", file.display()),
@@ -81,7 +78,7 @@ impl Pair {
             format!("--web.listen-address=127.0.0.1:{port}"),
         ];
         let prometheus = Server::start(prometheus, &arguments, folder.path(), port, "/-/ready");
-        Self { bot, process, botwatch, prometheus, _alerts: alerts, _folder: folder }
+        Self { botwatch, prometheus, _alerts: alerts, _folder: folder }
     }
 
     /// Waits until both say the same and `right` agrees with it.
@@ -104,11 +101,11 @@ impl Pair {
 }
 
 /// `examples/prometheus/prometheus.yml` with the addresses of a test, every second.
-fn example(bot: &Bot, botwatch: &Server, alerts: &HttpSink) -> String {
+fn example(bot: u16, botwatch: &Server, alerts: &HttpSink) -> String {
     let mut text =
         fs::read_to_string(root().join("examples/prometheus/prometheus.yml")).expect("the example");
     for (from, to) in [
-        ("127.0.0.1:3000", format!("127.0.0.1:{}", bot.port())),
+        ("127.0.0.1:3000", format!("127.0.0.1:{bot}")),
         ("[\"127.0.0.1:9095\"]", format!("[\"127.0.0.1:{}\"]", botwatch.port)),
         ("127.0.0.1:9093", alerts.address().to_string()),
         ("bot: bot", "bot: paper-bot".to_owned()),
@@ -153,22 +150,23 @@ fn none_of(unwanted: &[&str], alerts: &BTreeSet<Labels>) -> Result<(), String> {
 #[test]
 fn a_prometheus_fires_the_same_alerts() {
     let program = peer!(WHAT, prometheus(), "prometheus");
-    let mut pair = Pair::start(&program);
+    let (bot, mut process) = (Bot::start(), Process::start());
+    let pair = Pair::start(&program, bot.port(), process.0.id());
     pair.agree("healthy", |alerts| none_of(&[STATES, EVENTS].concat(), alerts));
     until("both record the same", LONG, || recorded_alike(&pair));
 
-    pair.bot.broken();
+    bot.broken();
     pair.agree("broken", |alerts| all_of(&[STATES, EVENTS].concat(), alerts));
     until("both record the same", LONG, || recorded_alike(&pair));
 
-    pair.bot.healthy();
+    bot.healthy();
     pair.agree("mended", |alerts| none_of(STATES, alerts));
 
     // A bot that can't be seen: what it said last still holds for botwatch, and is gone for Prometheus.
-    pair.bot.set("paper_trading_safety_score", 40.0);
+    bot.set("paper_trading_safety_score", 40.0);
     pair.agree("unsafe", |alerts| all_of(&["PaperSafetyScoreLow"], alerts));
-    pair.bot.down(true);
-    pair.process.end();
+    bot.down(true);
+    process.end();
     until("crashed", LONG, || {
         let ours = firing(&pair.botwatch);
         let (all, theirs) = (labels(&ours), labels(&firing(&pair.prometheus)));
@@ -185,8 +183,8 @@ fn a_prometheus_fires_the_same_alerts() {
             .collect();
         if unexplained.is_empty() { Ok(()) } else { Err(format!("not frozen: {unexplained:?}")) }
     });
-    pair.bot.healthy();
-    pair.bot.down(false);
+    bot.healthy();
+    bot.down(false);
     pair.agree("back", |alerts| none_of(&["BotDown", "PaperSafetyScoreLow", "SourceBlind"], alerts));
 }
 
@@ -233,6 +231,29 @@ fn near(name: &str, ours: f64, theirs: f64) -> bool {
     ours == theirs
         || (ours.is_nan() && theirs.is_nan())
         || (ours - theirs).abs() <= slack + 0.1 * theirs.abs()
+}
+
+#[test]
+fn a_prometheus_fires_the_same_alerts_about_the_express_bot() {
+    const MODE: &[&str] = &["PaperBotStatesLive", "PaperSafetyScoreLow"];
+    let program = peer!("a real bot in Prometheus and in botwatch", prometheus(), "prometheus");
+    let node = peer!("a real bot in Prometheus and in botwatch", node(), "node with the bot's packages");
+    let mut bot = ExpressBot::start(&node);
+    let pair = Pair::start(&program, bot.port, bot.pid());
+    pair.agree("healthy", |alerts| none_of(&[STATES, EVENTS].concat(), alerts));
+    bot.misbehave("go-live", true);
+    bot.misbehave("drop-feed", true);
+    let wanted = [MODE, &["PaperOrderAttemptRefused", "WebSocketDisconnected"]].concat();
+    pair.agree("misbehaves", |alerts| all_of(&wanted, alerts));
+    bot.misbehave("go-live", false);
+    bot.misbehave("drop-feed", false);
+    pair.agree("behaves", |alerts| none_of(&[MODE, &["WebSocketDisconnected"]].concat(), alerts));
+    bot.crash();
+    until("crashed", LONG, || {
+        let (ours, theirs) = (labels(&firing(&pair.botwatch)), labels(&firing(&pair.prometheus)));
+        all_of(&["BotDown"], &ours)?;
+        all_of(&["BotDown"], &theirs)
+    });
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Write as _},
+    io::Write as _,
     path::Path,
     process::{Command, Output, Stdio},
 };
@@ -10,8 +10,9 @@ use std::{
 use super::{
     amtool,
     bot::Bot,
+    express::{ExpressBot, node},
     peer, promtool, root, rule_files,
-    server::{START, Server, ask, folder, program, until},
+    server::{START, Server, folder, until},
 };
 
 fn run(program: &Path, arguments: &[&str], input: &str) -> Output {
@@ -89,31 +90,8 @@ const PROM_CLIENTS: &[&str] =
 #[test]
 fn promtool_accepts_the_express_bots_metrics() {
     let promtool = peer!("the Express bot's /metrics", promtool(), "promtool");
-    let node = peer!("the Express bot's /metrics", program("NODE_BIN", &["node"]), "node");
-    let bot = root().join("examples/express-bot");
-    let installed = bot.join("node_modules/express").is_dir().then_some(());
-    peer!("the Express bot's /metrics", installed, "node_modules in examples/express-bot (npm ci)");
-    let mut child = Command::new(node)
-        .arg("src/main.js")
-        .current_dir(&bot)
-        .env("PORT", "0")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("a process");
-    let mut first = String::new();
-    let read = BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut first);
-    let page = read.map_err(|e| e.to_string()).and_then(|_| {
-        let told: serde_json::Value = serde_json::from_str(&first).map_err(|e| format!("{e}: {first}"))?;
-        let address = url::Url::parse(told["address"].as_str().unwrap_or_default());
-        let port = address.ok().and_then(|a| a.port()).ok_or_else(|| first.clone())?;
-        ask(port, "GET", "/metrics", "").map_err(|e| e.to_string())
-    });
-    // Whatever happened, the bot ends before a check can fail.
-    let _ = child.kill();
-    let _ = child.wait();
-    let (status, page) = page.expect("metrics");
-    assert_eq!(status, 200, "{page}");
+    let node = peer!("the Express bot's /metrics", node(), "node with the bot's packages");
+    let page = ExpressBot::start(&node).get("/metrics");
     let output = run(&promtool, &["check", "metrics"], &page);
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     let ours: Vec<_> = said.lines().filter(|l| !PROM_CLIENTS.iter().any(|n| l.starts_with(n))).collect();
