@@ -1,4 +1,5 @@
-//! The bot's signals and the state of alerts: the newest samples of what rules record.
+//! The bot's signals and the state of alerts: the newest samples of what rules record, and of what botwatch itself sees
+//! of the bot's process and the machine.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +10,21 @@ use botwatch_core::{
 };
 
 use super::families::family;
-use crate::samples::Store;
+use crate::{
+    collect::{
+        host,
+        process::{self, Definition},
+    },
+    samples::{MetricKind, Store},
+};
 
 /// Older samples are not shown: PromQL's own lookback.
 const FRESH: Duration = Duration::from_secs(300);
 /// Series shown at most; the rest is counted.
 const SERIES_MAX: usize = 5000;
-/// What rules record for others to read (DESIGN §4 "Signals"), and the state of alerts.
-const NAMES: &str = "bot:.+|bot_metric.*|ALERTS";
+/// What rules record for others to read (DESIGN §4 "Signals"), the state of alerts, and what a Prometheus that loads the
+/// shipped rules can only learn here.
+const NAMES: &str = "bot:.+|bot_metric.*|ALERTS|botwatch_(process|host)_.+";
 
 pub(super) fn families(store: &Store, now: Timestamp) -> Vec<Family> {
     let names = Matcher::new(METRIC_NAME, MatchOp::Regex, NAMES).expect("the pattern is a constant");
@@ -31,13 +39,10 @@ pub(super) fn families(store: &Store, now: Timestamp) -> Vec<Family> {
     for (labels, value) in fresh.into_iter().take(SERIES_MAX) {
         let (name, divisor) = shown(labels.name());
         let value = value / divisor;
-        let help = match labels.name() {
-            "ALERTS" => "Pending and firing alerts of rules; 1 while they are.".to_owned(),
-            recorded => {
-                format!("Newest value of the series {recorded}, recorded by a rule or pushed by the bot.")
-            }
-        };
-        let family = all.entry(name.clone()).or_insert_with(|| family(&name, MetricType::Unknown, &help, []));
+        let family = all.entry(name.clone()).or_insert_with(|| {
+            let (kind, help) = described(labels.name());
+            family(&name, kind, &help, [])
+        });
         let labels = labels.without(|name| name == METRIC_NAME);
         family.samples.push(FamilySample { suffix: "", labels, value, timestamp: None });
     }
@@ -48,6 +53,26 @@ pub(super) fn families(store: &Store, now: Timestamp) -> Vec<Family> {
         [(&[][..], omitted as f64)],
     );
     all.into_values().chain([omitted]).collect()
+}
+
+fn described(name: &str) -> (MetricType, String) {
+    if name == "ALERTS" {
+        return (MetricType::Unknown, "Pending and firing alerts of rules; 1 while they are.".to_owned());
+    }
+    let own: Option<&Definition> = process::definitions().chain(host::definitions()).find(|d| d.name == name);
+    match own {
+        Some(own) => {
+            let kind = match own.kind {
+                MetricKind::Counter => MetricType::Counter,
+                MetricKind::Gauge => MetricType::Gauge,
+            };
+            (kind, own.help.to_owned())
+        }
+        None => {
+            let help = format!("Newest value of the series {name}, recorded by a rule or pushed by the bot.");
+            (MetricType::Unknown, help)
+        }
+    }
 }
 
 /// The name under which a series is shown, and what its value is divided by. A Prometheus that scrapes this and loads

@@ -33,6 +33,7 @@ async fn signals_are_fresh_and_have_plain_names() {
             (&[("__name__", "bot:gone")], ago(10), stale_nan()),
             (&[("__name__", "bot_metric"), ("metric", "api_response_time")], ago(5), 12.0),
             (&[("__name__", "ALERTS"), ("alertname", "A"), ("alertstate", "firing")], ago(5), 1.0),
+            (&[("__name__", "botwatch_process_restarts_total"), ("bot", "b")], ago(5), 3.0),
             (&[("__name__", "robot:x")], ago(5), 1.0),
             (&[("__name__", "up"), ("job", "bot")], ago(5), 1.0),
         ],
@@ -44,9 +45,10 @@ async fn signals_are_fresh_and_have_plain_names() {
         "bot_metric{metric=\"api_response_time\"} 12\n",
         "bot_feed_latency_p95_seconds{bot=\"b\"} 0.25\n",
         "botwatch_alerts{alertname=\"A\",alertstate=\"firing\"} 1\n",
+        "# TYPE botwatch_process_restarts_total counter\nbotwatch_process_restarts_total{bot=\"b\"} 3\n",
         "botwatch_api_signals_omitted 0\n",
         "botwatch_build_info{revision=\"abc\",version=\"1.2.3\"} 1\n",
-        "prometheus_tsdb_head_series 8\n",
+        "prometheus_tsdb_head_series 9\n",
     ] {
         assert!(text.contains(expected), "{expected} in\n{text}");
     }

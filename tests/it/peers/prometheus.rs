@@ -241,10 +241,12 @@ fn a_prometheus_fires_the_same_alerts_about_the_express_bot() {
     let mut bot = ExpressBot::start(&node);
     let pair = Pair::start(&program, bot.port, bot.pid());
     pair.agree("healthy", |alerts| none_of(&[STATES, EVENTS].concat(), alerts));
+    // Without its feed it wouldn't order anything.
     bot.misbehave("go-live", true);
+    let wanted = [MODE, &["PaperOrderAttemptRefused"]].concat();
+    pair.agree("trades for real", |alerts| all_of(&wanted, alerts));
     bot.misbehave("drop-feed", true);
-    let wanted = [MODE, &["PaperOrderAttemptRefused", "WebSocketDisconnected"]].concat();
-    pair.agree("misbehaves", |alerts| all_of(&wanted, alerts));
+    pair.agree("without its feed", |alerts| all_of(&["WebSocketDisconnected"], alerts));
     bot.misbehave("go-live", false);
     bot.misbehave("drop-feed", false);
     pair.agree("behaves", |alerts| none_of(&[MODE, &["WebSocketDisconnected"]].concat(), alerts));
