@@ -59,7 +59,8 @@ fn described(name: &str) -> (MetricType, String) {
     if name == "ALERTS" {
         return (MetricType::Unknown, "Pending and firing alerts of rules; 1 while they are.".to_owned());
     }
-    let own: Option<&Definition> = process::definitions().chain(host::definitions()).find(|d| d.name == name);
+    let own: Option<&Definition> =
+        process::definitions().iter().chain(host::definitions()).find(|d| d.name == name);
     match own {
         Some(own) => {
             let kind = match own.kind {
