@@ -170,7 +170,7 @@ fn a_prometheus_fires_the_same_alerts() {
     until("crashed", LONG, || {
         let ours = firing(&pair.botwatch);
         let (all, theirs) = (labels(&ours), labels(&firing(&pair.prometheus)));
-        all_of(&["BotDown", "PaperSafetyScoreLow", "SourceBlind"], &all)?;
+        all_of(&["BotDown", "PaperSafetyScoreLow"], &all)?;
         all_of(&["BotDown"], &theirs)?;
         none_of(&["PaperSafetyScoreLow"], &theirs)?;
         let only_theirs: Vec<_> = theirs.difference(&all).collect();
@@ -178,14 +178,9 @@ fn a_prometheus_fires_the_same_alerts() {
             return Err(format!("only Prometheus: {only_theirs:?}"));
         }
         let additions = ours.iter().filter(|a| !theirs.is_superset(&labels(&[(*a).clone()])));
-        let unexplained: Vec<_> = additions
-            .filter(|a| a["frozenSince"].is_null() && a["labels"]["alertname"] != "SourceBlind")
-            .collect();
+        let unexplained: Vec<_> = additions.filter(|a| a["frozenSince"].is_null()).collect();
         if unexplained.is_empty() { Ok(()) } else { Err(format!("not frozen: {unexplained:?}")) }
     });
-    bot.healthy();
-    bot.down(false);
-    pair.agree("back", |alerts| none_of(&["BotDown", "PaperSafetyScoreLow", "SourceBlind"], alerts));
 }
 
 /// What is recorded as `bot:x` is exposed by botwatch as `bot_x`, in seconds for milliseconds, which the Prometheus
