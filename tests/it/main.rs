@@ -4,5 +4,7 @@ mod architecture;
 mod docs;
 mod demo;
 mod notify;
+mod peers;
+mod serve;
 mod sinks;
 mod snapshots;

@@ -29,9 +29,11 @@ async fn signals_are_fresh_and_have_plain_names() {
         &[
             (&[("__name__", "bot:memory_usage:percent"), ("bot", "a")], ago(301), 1.0),
             (&[("__name__", "bot:memory_usage:percent"), ("bot", "b")], ago(10), 81.5),
+            (&[("__name__", "bot:feed_latency:p95_ms"), ("bot", "b")], ago(10), 250.0),
             (&[("__name__", "bot:gone")], ago(10), stale_nan()),
             (&[("__name__", "bot_metric"), ("metric", "api_response_time")], ago(5), 12.0),
             (&[("__name__", "ALERTS"), ("alertname", "A"), ("alertstate", "firing")], ago(5), 1.0),
+            (&[("__name__", "botwatch_process_restarts_total"), ("bot", "b")], ago(5), 3.0),
             (&[("__name__", "robot:x")], ago(5), 1.0),
             (&[("__name__", "up"), ("job", "bot")], ago(5), 1.0),
         ],
@@ -41,10 +43,12 @@ async fn signals_are_fresh_and_have_plain_names() {
     for expected in [
         "# TYPE bot_memory_usage_percent untyped\nbot_memory_usage_percent{bot=\"b\"} 81.5\n",
         "bot_metric{metric=\"api_response_time\"} 12\n",
-        "ALERTS{alertname=\"A\",alertstate=\"firing\"} 1\n",
+        "bot_feed_latency_p95_seconds{bot=\"b\"} 0.25\n",
+        "botwatch_alerts{alertname=\"A\",alertstate=\"firing\"} 1\n",
+        "# TYPE botwatch_process_restarts_total counter\nbotwatch_process_restarts_total{bot=\"b\"} 3\n",
         "botwatch_api_signals_omitted 0\n",
         "botwatch_build_info{revision=\"abc\",version=\"1.2.3\"} 1\n",
-        "prometheus_tsdb_head_series 7\n",
+        "prometheus_tsdb_head_series 9\n",
     ] {
         assert!(text.contains(expected), "{expected} in\n{text}");
     }

@@ -344,12 +344,14 @@ impl AlertingRule {
         self.alerts.insert(labels.clone(), active);
     }
 
-    /// Since when one of the alert's sources can't be seen, or couldn't within what the expression reads.
+    /// Since when one of the alert's sources can't be seen, or couldn't within what the expression reads and since the
+    /// alert began. Blindness that was over by then is no reason: with the same gap in its range the result was there.
+    /// (Else an alert on a range of an hour couldn't end in the first hour after a start.)
     fn blind_since(&self, active: &Active, step: &Step<'_>) -> Option<Timestamp> {
         if self.spec.no_data == NoData::Resolve {
             return None;
         }
-        let back_to = step.ts - step.query_offset - self.spec.reach;
+        let back_to = (step.ts - step.query_offset - self.spec.reach).max(active.since);
         active.sources.iter().filter_map(|source| step.sight.blind_since(source, back_to)).min()
     }
 

@@ -190,6 +190,14 @@ fn a_range_that_reaches_into_blindness_keeps_a_missing_result_frozen() {
 }
 
 #[test]
+fn blindness_before_the_alert_began_does_not_hold_it() {
+    let mut r = rule(0, 0, 3600);
+    let started = Eye { blind: Some(Timestamp::MIN), seeing_from: Some(Timestamp::from_secs(100)) };
+    run(&mut r, &started, &[(100, true, &["firing@100"]), (110, false, &["ended@110 ConditionGone"])]);
+    run(&mut r, &started, &[(120, true, &["firing@120"]), (130, false, &["ended@130 ConditionGone"])]);
+}
+
+#[test]
 fn no_data_resolve_is_prometheus() {
     let mut r = rule(0, 0, 0);
     r.spec.no_data = NoData::Resolve;
