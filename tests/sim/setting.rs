@@ -196,7 +196,7 @@ impl Setting {
             parse_file(&SourceText::new("rules.yml", text), &ParseOptions::default());
         assert!(problems.is_empty(), "{problems:?}");
         let recorded = specs.iter().flat_map(|g| &g.rules).filter(|r| r.alert.is_none());
-        let reaches = Reaches::new(recorded.map(|r| (&r.name, &r.expr)));
+        let reaches = Reaches::new(recorded.map(|r| (&r.name, &r.expr, secs(INTERVAL))));
         let shared = Shared {
             interval: secs(INTERVAL),
             query_offset: Duration::ZERO,

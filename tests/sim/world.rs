@@ -141,6 +141,8 @@ pub(crate) struct World {
     receivers: [(Option<Mode>, Timestamp); INTEGRATIONS.len()],
     disk: Disk,
     disk_refuses_until: Timestamp,
+    /// When the last process ended.
+    alive: Option<Timestamp>,
     process: Option<Process>,
     processes: u64,
     /// Effects until the process dies, and how long it stays dead.
@@ -164,6 +166,7 @@ pub(crate) fn run(script: &Script, sabotage: Sabotage) -> Run {
         disk: Disk::default(),
         disk_refuses_until: start,
         process: None,
+        alive: None,
         processes: 0,
         fuse: None,
         model: Model::new(start),
@@ -331,7 +334,7 @@ impl World {
             machine.rules().flat_map(|rule| machine.rule_alerts(rule).cloned()).collect();
         let mut groups = self.setting.groups();
         for group in &mut groups {
-            group.restore(&restored, &mut |name| head.source(name));
+            group.restore(&restored, self.alive, &mut |name| head.source(name));
         }
         let mut blindness = Blindness::new(secs(30), false);
         blindness.restore(&restored);
@@ -407,6 +410,7 @@ impl World {
 
     fn crash(&mut self, down: i64) {
         let Some(mut p) = self.process.take() else { return };
+        self.alive = Some(self.now);
         // Some of what the disk was about to write it has written.
         let written = self.chance(p.pending.len() as u64).below(p.pending.len() as u64 + 1);
         let works = !self.disk.refuses && p.is_sound();
@@ -425,6 +429,7 @@ impl World {
         }
         self.commit(Seq(u64::MAX));
         let Some(p) = self.process.take() else { return };
+        self.alive = Some(self.now);
         let sound = p.is_sound();
         if !self.disk.refuses {
             let rows = p.machine.checkpoint().rows().collect();

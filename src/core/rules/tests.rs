@@ -216,7 +216,7 @@ fn alerts_come_back_from_their_transitions() {
         kept.extend(before.step(result, &step, &mut expand).expect("steps").transitions);
     }
     let mut after = rule(30, 0, 0);
-    after.restore(&kept, &mut |name| SourceId(name.trim_start_matches("source-").parse().expect("a number")));
+    after.restore(&kept, None, &mut |name| SourceId(name.trim_start_matches("source-").parse().expect("a number")));
     let shown =
         |r: &AlertingRule| r.alerts().map(|a| (a.labels.clone(), a.since, a.fired_at)).collect::<Vec<_>>();
     assert_eq!(shown(&after), shown(&before));
@@ -531,7 +531,7 @@ fn a_group_steps_its_rules_and_keeps_their_state_over_a_reload() {
 
     // A restart: the journal's transitions give the alert back.
     let mut third = group(&edited);
-    third.restore(&outcome.transitions, &mut |_| SourceId(0));
+    third.restore(&outcome.transitions, None, &mut |_| SourceId(0));
     let outcome =
         third.step(0, Timestamp::from_secs(75), &Ups(1.0), &options, &see, &mut expand).expect("steps");
     assert_eq!(word(&outcome.transitions[0]), "firing@60 kept@75");
