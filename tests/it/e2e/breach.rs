@@ -124,7 +124,8 @@ fn check_mail(mail: &Mail) {
     assert_eq!(mail.to, ["ops@example.org", "night@example.org"]);
     assert!(mail.subject.contains("paper-bot"), "{}", mail.subject);
     for part in [&mail.text, &mail.html] {
-        for expected in ["score of paper-bot is 10 (threshold 90)", EXTERNAL, "/docs/runbooks/PaperSafetyScoreLow"]
+        for expected in
+            ["score of paper-bot is 10 (threshold 90)", EXTERNAL, "/docs/runbooks/PaperSafetyScoreLow"]
         {
             assert!(part.contains(expected), "no {expected} in {part}");
         }

@@ -51,9 +51,7 @@ fn the_environment_alone_is_enough() {
     assert_eq!(hook.header("x-api-key"), Some("your-key"));
     let mail = until("the e-mail", || mailbox.mails().into_iter().find(|m| m.subject.contains(name)));
     assert_eq!(mail.to, ["admin@yourdomain.com", "security@yourdomain.com"]);
-    until("the Slack message", || {
-        slack.messages().into_iter().find(|m| m.body.to_string().contains(name))
-    });
+    until("the Slack message", || slack.messages().into_iter().find(|m| m.body.to_string().contains(name)));
     let log = world.log().join("\n");
     assert!(log.contains(&bot.address.to_string()), "it says what it watches: {log}");
     for secret in [password.as_str(), "your-key", SlackSink::FIRST_WEBHOOK] {

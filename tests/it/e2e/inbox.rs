@@ -141,7 +141,8 @@ impl Refusing {
     /// Takes connections from now on.
     pub(super) fn listen(self) -> TcpListener {
         let Self { socket, runtime } = self;
-        let listener = runtime.block_on(async { socket.listen(64).and_then(tokio::net::TcpListener::into_std) });
+        let listener =
+            runtime.block_on(async { socket.listen(64).and_then(tokio::net::TcpListener::into_std) });
         let listener = listener.expect("listens");
         listener.set_nonblocking(false).expect("blocks");
         listener

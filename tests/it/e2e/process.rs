@@ -13,6 +13,8 @@ use botwatch::runtime::Clock;
 
 /// Longest wait for what must happen: generous, since other tests share the machine.
 const PATIENCE_SECONDS: f64 = 120.0;
+/// Characters of a line that a failed test shows.
+const SHOWN_MAX: usize = 500;
 const POLL: Duration = Duration::from_millis(20);
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
@@ -46,10 +48,8 @@ impl Process {
         let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().unwrap_or_else(|e| panic!("{name} starts: {e}"));
         let lines = Arc::new(Mutex::new(Vec::new()));
-        let outputs: [Box<dyn Read + Send>; 2] = [
-            Box::new(child.stdout.take().expect("piped")),
-            Box::new(child.stderr.take().expect("piped")),
-        ];
+        let outputs: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().expect("piped")), Box::new(child.stderr.take().expect("piped"))];
         for output in outputs {
             let lines = Arc::clone(&lines);
             let read = move || {
@@ -60,10 +60,6 @@ impl Process {
             thread::Builder::new().name(name.to_owned()).spawn(read).expect("a thread");
         }
         Self { name, child, lines }
-    }
-
-    pub(super) fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// What it wrote so far.
@@ -102,7 +98,10 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
         if thread::panicking() {
-            eprintln!("--- {} wrote:\n{}\n---", self.name, self.lines().join("\n"));
+            eprintln!("--- {} wrote:", self.name);
+            for line in self.lines() {
+                eprintln!("{}", line.chars().take(SHOWN_MAX).collect::<String>());
+            }
         }
     }
 }
