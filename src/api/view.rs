@@ -87,6 +87,8 @@ pub struct Notice {
 pub enum NoticeKind {
     /// It is watched.
     Watches,
+    /// Somebody is told through it.
+    Tells,
     /// It can't be watched.
     Cannot,
     /// It is switched off: sending, safety.

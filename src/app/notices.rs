@@ -1,6 +1,6 @@
 //! What a person should know at the start, on the page and in health: what is watched, what can't be, what is off.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     api::{Notice, NoticeKind},
@@ -76,9 +76,10 @@ fn by(finder: &crate::collect::ProcessFinder) -> String {
 }
 
 fn told(configuration: &Configuration, say: &mut impl FnMut(NoticeKind, String)) {
-    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-    for integration in configuration.notify.integrations.values() {
-        *kinds.entry(integration.kind()).or_default() += 1;
+    // One address may stand in several receivers.
+    let mut kinds: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for id in configuration.notify.integrations.keys() {
+        kinds.entry(&id.kind).or_default().insert(&id.key);
     }
     if kinds.is_empty() {
         say(
@@ -87,6 +88,15 @@ fn told(configuration: &Configuration, say: &mut impl FnMut(NoticeKind, String))
         );
         return;
     }
-    let kinds: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
-    say(NoticeKind::Watches, format!("tells {}", kinds.join(", ")));
+    let called = |kind: &str, n: usize| match (kind, n) {
+        ("email", 1) => "one list of e-mail recipients".to_owned(),
+        ("email", n) => format!("{n} lists of e-mail recipients"),
+        ("slack", 1) => "one Slack channel".to_owned(),
+        ("slack", n) => format!("{n} Slack channels"),
+        (kind, 1) => format!("one {kind}"),
+        (kind, n) => format!("{n} {kind}s"),
+    };
+    for (kind, keys) in &kinds {
+        say(NoticeKind::Tells, called(kind, keys.len()));
+    }
 }

@@ -137,7 +137,8 @@ async fn serve(settings: Settings, clock: Clock, logs: Logs) -> ExitCode {
     tracing::info!(address = %running.address, milliseconds, "botwatch {} is up", env!("CARGO_PKG_VERSION"));
     for notice in running.notices() {
         match notice.kind {
-            NoticeKind::Watches => tracing::info!("{}", notice.text),
+            NoticeKind::Watches => tracing::info!("watches {}", notice.text),
+            NoticeKind::Tells => tracing::info!("tells {}", notice.text),
             NoticeKind::Cannot | NoticeKind::Off => tracing::warn!("{}", notice.text),
         }
     }

@@ -148,8 +148,9 @@ fn troubles(out: &mut String, facts: &Facts) {
 fn notices(out: &mut String, facts: &Facts) {
     for (kind, title) in [
         (NoticeKind::Off, "Switched off"),
-        (NoticeKind::Cannot, "Can’t be watched"),
+        (NoticeKind::Cannot, "Not covered"),
         (NoticeKind::Watches, "Watches"),
+        (NoticeKind::Tells, "Tells"),
     ] {
         list(out, title, facts.notices.iter().filter(|(k, _)| *k == kind).map(|(_, text)| text.as_str()));
     }
