@@ -138,6 +138,7 @@ fn check_slack(slack: &Message, color: &str) {
     let attachment = &slack.body["attachments"][0];
     assert_eq!((slack.channel.as_str(), &attachment["color"]), ("#alerts", &color.into()));
     assert!(slack.body.to_string().contains("score of paper-bot is 10 (threshold 90)"), "{}", slack.body);
+    assert_eq!(attachment["fields"][2]["value"], "paper-bot");
     assert!(attachment["title_link"].as_str().is_some_and(|l| l.starts_with(EXTERNAL)), "{attachment}");
 }
 
