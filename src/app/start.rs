@@ -191,6 +191,7 @@ pub async fn start(
             logs,
         },
         observers,
+        watched.clone(),
     ));
     let parts = api::Parts {
         store: store.clone(),

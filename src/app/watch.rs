@@ -22,10 +22,19 @@ const SETTLE: StdDuration = StdDuration::from_millis(50);
 /// How often contents are compared without a notification.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// What a reload has read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Watched {
+    pub(super) paths: Vec<PathBuf>,
+    /// Of their content, taken before they were read: what is written meanwhile is a change. `None`: not known.
+    pub(super) print: Option<u64>,
+}
+
 /// Watches files for changes of their content.
 pub(super) struct Watch {
     paths: Vec<PathBuf>,
-    print: u64,
+    /// Of the content in force; `None`: not known, so the next look finds a change.
+    print: Option<u64>,
     events: mpsc::Receiver<()>,
     watcher: Option<notify::RecommendedWatcher>,
     folders: BTreeSet<PathBuf>,
@@ -44,13 +53,15 @@ impl Watch {
             }
         });
         let mut watch =
-            Self { print: 0, paths: Vec::new(), events, watcher: watcher.ok(), folders: BTreeSet::new() };
-        watch.set(paths);
+            Self { print: None, paths: Vec::new(), events, watcher: watcher.ok(), folders: BTreeSet::new() };
+        let print = print(&paths);
+        watch.set(Watched { paths, print: Some(print) });
         watch
     }
 
-    /// Watches these from here on, beginning with their present content.
-    pub(super) fn set(&mut self, paths: Vec<PathBuf>) {
+    /// Watches these from here on. Their present content may be a later one than what was read: it doesn't count.
+    pub(super) fn set(&mut self, watched: Watched) {
+        let Watched { paths, print } = watched;
         let folders: BTreeSet<PathBuf> = paths.iter().filter_map(|p| folder(p)).collect();
         if let Some(watcher) = &mut self.watcher {
             for gone in self.folders.difference(&folders) {
@@ -63,7 +74,7 @@ impl Watch {
                 .filter(|f| self.folders.contains(f) || watcher.watch(f, RecursiveMode::NonRecursive).is_ok())
                 .collect();
         }
-        self.print = print(&paths);
+        self.print = print;
         self.paths = paths;
     }
 
@@ -79,7 +90,7 @@ impl Watch {
     pub(super) async fn has_changed(&mut self, tasks: &Tasks) -> bool {
         let paths = self.paths.clone();
         let Some(now) = tasks.blocking(move || print(&paths)).await else { return false };
-        std::mem::replace(&mut self.print, now) != now
+        self.print.replace(now) != Some(now)
     }
 }
 
@@ -94,7 +105,7 @@ fn folder(path: &Path) -> Option<PathBuf> {
 
 /// A hash of names and contents. Of a folder the names in it and the contents of the files directly below count, since
 /// a pattern looks for them there.
-fn print(paths: &[PathBuf]) -> u64 {
+pub(super) fn print(paths: &[PathBuf]) -> u64 {
     let mut hasher = foldhash::quality::FixedState::default().build_hasher();
     let mut file = |path: &Path| {
         hasher.write(path.as_os_str().as_encoded_bytes());
