@@ -179,6 +179,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_written_while_a_reload_reads_is_a_change() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("a.yml");
+        let (tasks, _ended) = Tasks::new();
+        fs::write(&file, "one").expect("written");
+        let paths = vec![file.clone()];
+        let mut watch = Watch::new(paths.clone());
+        let before = print(&paths);
+        fs::write(&file, "two").expect("written");
+        watch.set(Watched { paths: paths.clone(), print: Some(before) });
+        assert!(watch.has_changed(&tasks).await);
+        assert!(!watch.has_changed(&tasks).await);
+        watch.set(Watched { paths, print: None });
+        assert!(watch.has_changed(&tasks).await, "not known is changed");
+    }
+
+    #[tokio::test]
     async fn a_change_stirs() {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("a.yml");

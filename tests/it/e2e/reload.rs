@@ -65,12 +65,13 @@ receivers: [{{name: nobody}}]
     }
 
     /// Waits until a rule has a query; says how long it took, and holds the pending alert to its time.
+    #[expect(clippy::print_stdout, reason = "a measurement that is worth reading")]
     fn until_in_force(&self, what: &str, alert: &str, query: &str) {
         let watch = Clock::system().stopwatch();
         until_true(what, || {
             let groups = self.world.json("/api/v1/rules?type=alert");
             let groups = groups["data"]["groups"].as_array().expect("a list").iter();
-            let mut rules = groups.flat_map(|g| g["rules"].as_array()).flatten();
+            let mut rules = groups.filter_map(|g| g["rules"].as_array()).flatten();
             rules.any(|r| r["name"] == alert && r["query"] == query)
         });
         let seconds = watch.seconds();

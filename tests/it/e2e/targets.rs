@@ -140,7 +140,7 @@ receivers: [{{name: nobody}}]
         bot.url("/metrics")
     ));
     if root {
-        world = world.as_user(NOBODY);
+        world = world.run_as(NOBODY);
     }
     world.start();
     let lines =

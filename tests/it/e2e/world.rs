@@ -60,7 +60,7 @@ impl World {
     }
 
     /// As another user, to whom its directory is given.
-    pub(super) fn as_user(mut self, user: u32) -> Self {
+    pub(super) fn run_as(mut self, user: u32) -> Self {
         // The build's directory may be closed to others.
         let binary = self.path("botwatch");
         fs::copy(&self.binary, &binary).expect("copied");
