@@ -13,6 +13,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use super::{
     notices, options,
     start::{Error, Settings, load},
+    watch::{Watched, print},
 };
 use crate::{
     api,
@@ -127,38 +128,58 @@ pub(super) struct Reloads {
     parts: Parts,
     state: Mutex<State>,
     observers: AsyncMutex<Observers>,
-    watched: watch::Sender<Vec<PathBuf>>,
+    watched: watch::Sender<Watched>,
 }
 
 impl Reloads {
-    pub(super) fn new(state: State, settings: Settings, parts: Parts, observers: Observers) -> Self {
+    pub(super) fn new(
+        state: State,
+        settings: Settings,
+        parts: Parts,
+        observers: Observers,
+        paths: Vec<PathBuf>,
+    ) -> Self {
         Self {
             settings,
             parts,
             state: Mutex::new(state),
             observers: AsyncMutex::new(observers),
-            watched: watch::Sender::new(Vec::new()),
+            watched: watch::Sender::new(Watched { paths, print: None }),
         }
     }
 
     /// Tells of the files to watch after each attempt.
-    pub(super) fn watched(&self) -> watch::Receiver<Vec<PathBuf>> {
+    pub(super) fn watched(&self) -> watch::Receiver<Watched> {
         self.watched.subscribe()
     }
 
     /// Reads everything anew and puts it into force. On any problem nothing changes.
     pub(super) async fn reload(&self, why: &'static str) -> Result<(), String> {
         let mut observers = self.observers.lock().await;
+        // Before anything is read: what is written from now on must not count as read.
+        let before = self.watched.borrow().paths.clone();
+        let of = before.clone();
+        let seen = self.parts.tasks.blocking(move || print(&of)).await;
         let result = load(&self.settings, &self.parts.tasks).await;
-        let (configuration, warnings, watched) = match result {
+        let (configuration, warnings, paths) = match result {
             Ok(loaded) => loaded,
-            Err(error) => return Err(self.failed(why, &error)),
+            Err(error) => {
+                // A file that a broken configuration names may be what mends it.
+                if let Error::Configuration { watched, .. } = &error
+                    && *watched != before
+                {
+                    self.watched.send_replace(Watched { paths: watched.clone(), print: None });
+                }
+                return Err(self.failed(why, &error));
+            }
         };
         if let Err(error) = self.parts.notifier.reload(configuration.notify.clone()) {
             return Err(self.failed(why, &error.into()));
         }
         self.put_into_force(&configuration, &mut observers).await;
-        self.watched.send_replace(watched);
+        // Of files that are new there is no print from before: they are read once more.
+        let print = seen.filter(|_| paths == before);
+        self.watched.send_replace(Watched { paths, print });
         for warning in &warnings {
             tracing::warn!("{}", render_line(warning));
         }
@@ -193,13 +214,11 @@ impl Reloads {
     /// Logs what is wrong; the text for whoever asked.
     fn failed(&self, why: &'static str, error: &Error) -> String {
         self.state.lock().failed = true;
-        let Error::Configuration { diagnostics, watched } = error else {
+        let Error::Configuration { diagnostics, .. } = error else {
             let text = chain(error);
             tracing::error!(why, error = text, "the configuration was not reloaded; what ran before goes on");
             return text;
         };
-        // A file that a broken configuration names may be what mends it.
-        self.watched.send_replace(watched.clone());
         let errors: Vec<&Diagnostic> = diagnostics.iter().filter(|d| d.level == Level::Error).collect();
         for error in errors.iter().take(SHOWN_MAX) {
             tracing::error!("{}", render_line(error));

@@ -140,7 +140,7 @@ async fn assemble(
     ended: mpsc::Receiver<Ended>,
 ) -> Result<Running, Error> {
     let (configuration, warnings, watched) = load(&settings, &tasks).await?;
-    let watch_from = Watch::new(watched);
+    let watch_from = Watch::new(watched.clone());
     let metrics = telemetry::Metrics::new(&clock, telemetry::Build::default());
     let registry = metrics.registry();
 
@@ -218,6 +218,7 @@ async fn assemble(
             logs,
         },
         observers,
+        watched.clone(),
     ));
     let parts = api::Parts {
         store: store.clone(),

@@ -22,10 +22,19 @@ const SETTLE: StdDuration = StdDuration::from_millis(50);
 /// How often contents are compared without a notification.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// What a reload has read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Watched {
+    pub(super) paths: Vec<PathBuf>,
+    /// Of their content, taken before they were read: what is written meanwhile is a change. `None`: not known.
+    pub(super) print: Option<u64>,
+}
+
 /// Watches files for changes of their content.
 pub(super) struct Watch {
     paths: Vec<PathBuf>,
-    print: u64,
+    /// Of the content in force; `None`: not known, so the next look finds a change.
+    print: Option<u64>,
     events: mpsc::Receiver<()>,
     watcher: Option<notify::RecommendedWatcher>,
     folders: BTreeSet<PathBuf>,
@@ -44,19 +53,15 @@ impl Watch {
             }
         });
         let mut watch =
-            Self { print: 0, paths: Vec::new(), events, watcher: watcher.ok(), folders: BTreeSet::new() };
-        watch.set(paths);
-        watch.print = print(&watch.paths);
+            Self { print: None, paths: Vec::new(), events, watcher: watcher.ok(), folders: BTreeSet::new() };
+        let print = print(&paths);
+        watch.set(Watched { paths, print: Some(print) });
         watch
     }
 
-    /// Watches these from here on. What is compared with stays what was seen before the last reload, so that nothing
-    /// written meanwhile is missed; of other paths than before nothing was seen, and the next look asks for a reload
-    /// once more.
-    pub(super) fn set(&mut self, paths: Vec<PathBuf>) {
-        if paths == self.paths {
-            return;
-        }
+    /// Watches these from here on. Their present content may be a later one than what was read: it doesn't count.
+    pub(super) fn set(&mut self, watched: Watched) {
+        let Watched { paths, print } = watched;
         let folders: BTreeSet<PathBuf> = paths.iter().filter_map(|p| folder(p)).collect();
         if let Some(watcher) = &mut self.watcher {
             for gone in self.folders.difference(&folders) {
@@ -69,7 +74,7 @@ impl Watch {
                 .filter(|f| self.folders.contains(f) || watcher.watch(f, RecursiveMode::NonRecursive).is_ok())
                 .collect();
         }
-        self.print = 0;
+        self.print = print;
         self.paths = paths;
     }
 
@@ -85,7 +90,7 @@ impl Watch {
     pub(super) async fn has_changed(&mut self, tasks: &Tasks) -> bool {
         let paths = self.paths.clone();
         let Some(now) = tasks.blocking(move || print(&paths)).await else { return false };
-        std::mem::replace(&mut self.print, now) != now
+        self.print.replace(now) != Some(now)
     }
 }
 
@@ -100,7 +105,7 @@ fn folder(path: &Path) -> Option<PathBuf> {
 
 /// A hash of names and contents. Of a folder the names in it and the contents of the files directly below count, since
 /// a pattern looks for them there.
-fn print(paths: &[PathBuf]) -> u64 {
+pub(super) fn print(paths: &[PathBuf]) -> u64 {
     let mut hasher = foldhash::quality::FixedState::default().build_hasher();
     let mut file = |path: &Path| {
         hasher.write(path.as_os_str().as_encoded_bytes());
@@ -171,6 +176,23 @@ mod tests {
         assert!(watch.has_changed(&tasks).await, "the swap");
         fs::remove_file(path("b.yml")).expect("removed");
         assert!(watch.has_changed(&tasks).await, "gone");
+    }
+
+    #[tokio::test]
+    async fn what_is_written_while_a_reload_reads_is_a_change() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("a.yml");
+        let (tasks, _ended) = Tasks::new();
+        fs::write(&file, "one").expect("written");
+        let paths = vec![file.clone()];
+        let mut watch = Watch::new(paths.clone());
+        let before = print(&paths);
+        fs::write(&file, "two").expect("written");
+        watch.set(Watched { paths: paths.clone(), print: Some(before) });
+        assert!(watch.has_changed(&tasks).await);
+        assert!(!watch.has_changed(&tasks).await);
+        watch.set(Watched { paths, print: None });
+        assert!(watch.has_changed(&tasks).await, "not known is changed");
     }
 
     #[tokio::test]

@@ -1,8 +1,9 @@
 //! The one integration binary: everything that needs the running product, its files, or real servers.
 
 mod architecture;
-mod docs;
 mod demo;
+mod docs;
+mod e2e;
 mod notify;
 mod peers;
 mod serve;

@@ -105,11 +105,14 @@ impl Rounds {
             self.board.commit(now, visibility, &values);
             return Some((look, values));
         }
-        tracing::warn!(source = self.name, "looking takes longer than the interval; a file system may hang");
+        tracing::warn!(
+            source = self.name,
+            "a look takes too long: a file system hangs, or there is no CPU time; blind until it comes back"
+        );
         self.blind::<L>();
         // What it saw is old by now; the next round tells.
         let (look, values, _) = job.await?;
-        tracing::info!(source = self.name, "looking came back");
+        tracing::info!(source = self.name, "the look came back");
         Some((look, values))
     }
 
@@ -120,8 +123,9 @@ impl Rounds {
     }
 }
 
-/// A look may take this long even where the interval is shorter.
-const LATE: Duration = Duration::from_secs(1);
+/// A look may take this long even where the interval is shorter: on a busy machine a second without CPU time is nothing
+/// to call blind.
+const LATE: Duration = Duration::from_secs(5);
 
 /// The next slot, now or later; slots missed are left out.
 fn next(slot: Timestamp, now: Timestamp, interval: Duration) -> Timestamp {

@@ -116,7 +116,7 @@ impl Builder<'_, '_, '_> {
 
     fn slack(&mut self, section: &Slack) -> Built {
         let own = self.context.written.is_own(section.place.as_ref());
-        let options = notify::slack(self.context, &mut self.texts, section);
+        let options = notify::slack(self.context, &mut self.texts, section, own);
         // A token may be exchanged for another of the same bot: it is not part of the identity.
         let address = match &options.address {
             crate::notify::SlackAddress::Webhook(url) => address_of(&url.0),

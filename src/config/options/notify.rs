@@ -165,11 +165,28 @@ fn slack_address(section: &Slack, global: &Global) -> SlackAddress {
     SlackAddress::Webhook(inherited.unwrap_or_else(|| UrlSource(nothing())))
 }
 
-pub(super) fn slack(context: &mut Context<'_>, texts: &mut Texts<'_>, section: &Slack) -> SlackOptions {
+/// Facts below a message; one without a value isn't shown.
+const FACTS: [(&str, &str); 3] = [
+    ("Severity", "{{ .CommonLabels.severity }}"),
+    ("Type", "{{ .CommonLabels.category }}"),
+    ("Bot", "{{ .CommonLabels.bot }}"),
+];
+
+/// Where the configuration is botwatch's own, a message says what happens, and its colour follows the severity.
+pub(super) fn slack(
+    context: &mut Context<'_>,
+    texts: &mut Texts<'_>,
+    section: &Slack,
+    own: bool,
+) -> SlackOptions {
     let global = context.global();
     let mut take = |at: &Option<At<Arc<str>>>, default: &str| {
         let default = match default {
             "" => String::new(),
+            "color" if own => String::new(),
+            "title" | "text" | "fallback" if own => {
+                format!("{{{{ template \"slack.botwatch.{default}\" . }}}}")
+            }
             name => format!("{{{{ template \"slack.default.{name}\" . }}}}"),
         };
         texts.take(context, at.as_ref(), &default)
@@ -179,7 +196,14 @@ pub(super) fn slack(context: &mut Context<'_>, texts: &mut Texts<'_>, section: &
         value: take(&f.value, ""),
         short: f.short.as_ref().map(|s| s.value),
     });
-    let fields = fields.collect();
+    let mut fields: Vec<SlackField> = fields.collect();
+    if own && section.fields.is_none() {
+        fields.extend(FACTS.map(|(title, value)| SlackField {
+            title: title.into(),
+            value: value.into(),
+            short: Some(true),
+        }));
+    }
     let actions = section.actions.iter().flatten().map(|a| action(a, &mut take)).collect();
     SlackOptions {
         address: slack_address(section, &global),

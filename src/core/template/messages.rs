@@ -12,8 +12,11 @@ use super::{
 };
 
 /// The built-in texts, by the names that Alertmanager gives its own.
-const BUILTIN: [(&str, &str); 2] =
-    [("default.tmpl", include_str!("default.tmpl")), ("email.tmpl", include_str!("email.tmpl"))];
+const BUILTIN: [(&str, &str); 3] = [
+    ("default.tmpl", include_str!("default.tmpl")),
+    ("email.tmpl", include_str!("email.tmpl")),
+    ("slack.tmpl", include_str!("slack.tmpl")),
+];
 
 /// A receiver's text is a template without a name, as in Alertmanager.
 const UNNAMED: &str = "";

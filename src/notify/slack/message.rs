@@ -204,7 +204,7 @@ impl Writer<'_> {
             text: message::truncate(self.text("text", &o.text), TEXT_MAX),
             fallback: self.line("fallback", &o.fallback),
             callback_id: self.text("callback_id", &o.callback_id),
-            fields: o.fields.iter().take(FIELDS_MAX).map(|f| self.field(f, o.short_fields)).collect(),
+            fields: self.fields(o),
             image_url: self.text("image_url", &o.image_url),
             thumb_url: self.text("thumb_url", &o.thumb_url),
             footer: message::truncate(self.text("footer", &o.footer), FOOTER_MAX),
@@ -212,6 +212,12 @@ impl Writer<'_> {
             mrkdwn_in,
             actions: o.actions.iter().take(ACTIONS_MAX).map(|a| self.action(a)).collect(),
         }
+    }
+
+    /// Slack shows a fact without a value as a heading over nothing: it is left out.
+    fn fields(&mut self, o: &SlackOptions) -> Vec<Field> {
+        let fields = o.fields.iter().take(FIELDS_MAX).map(|f| self.field(f, o.short_fields));
+        fields.filter(|f| !f.value.trim().is_empty()).collect()
     }
 
     fn field(&mut self, field: &SlackField, short: bool) -> Field {

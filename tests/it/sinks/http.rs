@@ -121,7 +121,14 @@ impl HttpSink {
         address: SocketAddr,
         script: impl FnMut(&Request) -> Answer + Send + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(address).expect("a port");
+        Self::start_on(TcpListener::bind(address).expect("a port"), script)
+    }
+
+    /// On a port that was kept for it.
+    pub(crate) fn start_on(
+        listener: TcpListener,
+        script: impl FnMut(&Request) -> Answer + Send + 'static,
+    ) -> Self {
         let address = listener.local_addr().expect("an address");
         let state = State {
             requests: Vec::new(),

@@ -3,4 +3,6 @@
 
 pub(crate) mod http;
 pub(crate) mod slack;
+#[expect(unreachable_pub, dead_code, clippy::unwrap_used, reason = "shared with the library's own tests")]
+pub(crate) mod smtp;
 mod tests;

@@ -13,6 +13,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::{Ipv4Addr, TcpListener},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -67,6 +68,11 @@ pub(crate) struct SlackSink {
 impl SlackSink {
     /// A workspace without messages.
     pub(crate) fn start() -> Self {
+        Self::start_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"))
+    }
+
+    /// On a port that was kept for it.
+    pub(crate) fn start_on(listener: TcpListener) -> Self {
         let mut workspace = Workspace::default();
         for (name, state) in [
             ("#alerts", Channel::Open),
@@ -78,9 +84,12 @@ impl SlackSink {
         }
         let workspace = Arc::new(Mutex::new(workspace));
         let answering = Arc::clone(&workspace);
-        let http = HttpSink::start(move |request| lock(&answering).answer(request));
+        let http = HttpSink::start_on(listener, move |request| lock(&answering).answer(request));
         Self { http, workspace }
     }
+
+    /// The path of the first webhook that is made, for addresses that are needed before Slack is there.
+    pub(crate) const FIRST_WEBHOOK: &str = "/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX";
 
     /// The address of a new app's webhook to a channel.
     pub(crate) fn webhook(&self, channel: &str) -> String {

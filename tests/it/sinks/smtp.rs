@@ -138,7 +138,15 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 impl Smtp {
     /// Starts on a free port of 127.0.0.1.
     pub async fn start(script: Script, spawn: impl Fn(Task) + Send + Sync + Clone + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), script, spawn)
+    }
+
+    /// Starts on a port that was kept for it.
+    pub fn start_on(
+        listener: TcpListener,
+        script: Script,
+        spawn: impl Fn(Task) + Send + Sync + Clone + 'static,
+    ) -> Self {
         let (acceptor, ca) = certificate();
         let server = Self {
             port: listener.local_addr().unwrap().port(),
@@ -538,7 +546,7 @@ fn header_fault(data: &[u8]) -> Option<&'static str> {
 }
 
 /// A certificate for `localhost` and 127.0.0.1, and the authority that signed it.
-fn certificate() -> (TlsAcceptor, String) {
+pub fn certificate() -> (TlsAcceptor, String) {
     let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();

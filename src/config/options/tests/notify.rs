@@ -115,7 +115,8 @@ fn slack_has_an_address_or_a_bot() {
         "title: t, fields: [{title: a, value: b, short: true}], \
          actions: [{type: button, text: x, url: 'http://h', name: gone}], timeout: 2s",
     );
-    assert_eq!((&*s.title, &*s.color), ("t", r#"{{ template "slack.default.color" . }}"#));
+    assert_eq!((&*s.title, &*s.color), ("t", ""));
+    assert_eq!(&*s.text, r#"{{ template "slack.botwatch.text" . }}"#);
     assert_eq!(&*s.title_link, r#"{{ template "slack.default.titlelink" . }}"#);
     assert_eq!(s.mrkdwn_in, arcs(&["fallback", "pretext", "text"]));
     assert_eq!((s.fields[0].short, &*s.actions[0].name), (Some(true), ""));

@@ -23,7 +23,7 @@ const NAMES: &str = "__alertmanager __alertmanagerURL __subject __description __
     rocketchat.default.alias rocketchat.default.titlelink rocketchat.default.emoji rocketchat.default.iconurl \
     rocketchat.default.text mattermost.default.color mattermost.default.username mattermost.default.title \
     mattermost.default.titlelink mattermost.default.fallback mattermost.default.text email.default.subject \
-    email.default.text email.default.html";
+    email.default.text email.default.html slack.botwatch.title slack.botwatch.fallback slack.botwatch.text";
 
 #[test]
 fn every_one_renders_all_kinds_of_data() {

@@ -1,0 +1,12 @@
+//! The real binary as a child process, beside the real Express bot and real receivers, killed at bad moments.
+
+mod bot;
+mod breach;
+mod crash;
+mod environment;
+mod inbox;
+mod outage;
+mod process;
+mod reload;
+mod targets;
+mod world;
