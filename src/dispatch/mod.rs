@@ -10,6 +10,7 @@
 
 mod handle;
 mod metrics;
+mod news;
 mod owner;
 mod restore;
 #[cfg(test)]

@@ -19,6 +19,7 @@ use super::{
     Courier, Handle, NotDurable, ROUND_MAX,
     handle::{Acknowledge, Command},
     metrics::Metrics,
+    news::News,
 };
 use crate::{
     runtime::{Clock, Stop, Tasks},
@@ -239,12 +240,17 @@ impl Owner {
     /// Sorts the round's effects: records into one batch, attempts into their queue.
     fn journal(&mut self, now: Timestamp) {
         let mut records = Vec::new();
+        let mut news = News::default();
         for effect in self.effects.drain(..) {
             match effect {
-                Effect::Record(record) => records.push(record.encode()),
+                Effect::Record(record) => {
+                    news.tell(&record);
+                    records.push(record.encode());
+                }
                 Effect::Send(send) => self.sends.push_back(send),
             }
         }
+        news.finish();
         if records.is_empty() {
             return;
         }

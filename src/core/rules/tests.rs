@@ -216,7 +216,9 @@ fn alerts_come_back_from_their_transitions() {
         kept.extend(before.step(result, &step, &mut expand).expect("steps").transitions);
     }
     let mut after = rule(30, 0, 0);
-    after.restore(&kept, None, &mut |name| SourceId(name.trim_start_matches("source-").parse().expect("a number")));
+    after.restore(&kept, None, &mut |name| {
+        SourceId(name.trim_start_matches("source-").parse().expect("a number"))
+    });
     let shown =
         |r: &AlertingRule| r.alerts().map(|a| (a.labels.clone(), a.since, a.fired_at)).collect::<Vec<_>>();
     assert_eq!(shown(&after), shown(&before));
