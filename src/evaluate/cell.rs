@@ -20,6 +20,9 @@ use super::{
 /// Parsed templates of a group; more different ones than any rule file has are parsed anew each time.
 const TEMPLATES_MAX: usize = 10_000;
 
+/// Where botwatch is reached unless told otherwise; links of the shipped rules begin with it.
+const DEFAULT_ADDRESS: &str = "http://127.0.0.1:9095";
+
 /// What all evaluations work with.
 pub(super) struct Context {
     pub(super) parts: Parts,
@@ -342,7 +345,12 @@ fn expand(
     (labels, value): (&Labels, f64),
 ) -> Result<String, String> {
     if !text.contains("{{") {
-        return Ok(text.to_owned());
+        // The shipped rules work in a plain Prometheus, too, and can name only the default address. Here the pages
+        // are reached where people reach this botwatch.
+        let page = text.strip_prefix(DEFAULT_ADDRESS).filter(|_| name == "runbook_url");
+        return Ok(
+            page.map_or_else(|| text.to_owned(), |page| format!("{}{page}", context.options.external_url()))
+        );
     }
     if !templates.contains_key(text) {
         if templates.len() >= TEMPLATES_MAX {
