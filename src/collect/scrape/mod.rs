@@ -14,8 +14,10 @@ mod report;
 mod request;
 pub(super) mod running;
 pub(super) mod schedule;
+mod sources;
 #[cfg(test)]
 mod tests;
 
 pub(super) use error::Error;
-pub(super) use running::{Plan, Running, Surroundings};
+pub(super) use running::{Plan, Read, Running, Surroundings};
+pub(super) use sources::SourceUsers;
