@@ -2,7 +2,7 @@
 //!
 //! The deciding parts are plain functions: [`schedule`] (slots), [`labels`] (from an exposed series to a stored one),
 //! [`cache`] (which series the last scrape had), [`absorb`] (a body to samples), [`health`] (what is worth a line in
-//! the log). [`running`] is the loop around them. It must not know how a target was found; `collect` starts and
+//! the log), [`sources`] (whose they are). [`running`] is the loop around them. It must not know how a target was found; `collect` starts and
 //! retires loops.
 
 pub(super) mod absorb;

@@ -250,7 +250,7 @@ impl Running {
             samples = done.counts.kept,
             added = done.counts.added,
             took_ms = outcome.took.as_millis(),
-            error,
+            error = (!error.is_empty()).then_some(error.as_str()),
             "scraped"
         );
         self.tell(say, &error);
