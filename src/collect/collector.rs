@@ -14,11 +14,11 @@ use super::{
     FileSdOptions, JobOptions, Options,
     discovery::{Files, Listing, Target, Watcher, difference, list},
     metrics::Metrics,
-    scrape::{Plan, Running, Surroundings, health::Health},
+    scrape::{Plan, Read, Running, SourceUsers, Surroundings, absorb::absorb, health::Health},
 };
 use crate::{
     net::Client,
-    runtime::{Clock, Tasks},
+    runtime::{Clock, Stop, Tasks},
     samples::Store,
 };
 
@@ -70,8 +70,20 @@ pub struct Collector(Arc<Inner>);
 struct Inner {
     around: Surroundings,
     jobs: Mutex<Jobs>,
+    /// What is shown of the jobs, in their order; replaced after each change, so that who looks waits for none.
+    shown: Mutex<Arc<[Shown]>>,
     /// The patterns of discovery files may have changed.
     files_changed: Notify,
+    /// Cancelled when the discovery files were read.
+    listed: Stop,
+}
+
+/// A job as it is shown.
+struct Shown {
+    name: Arc<str>,
+    running: Vec<Arc<Running>>,
+    dropped: Arc<[Labels]>,
+    dropped_count: usize,
 }
 
 #[derive(Default)]
@@ -86,7 +98,7 @@ struct Job {
     client: Result<Client, Arc<str>>,
     files: Files,
     running: Vec<Arc<Running>>,
-    dropped: Vec<Labels>,
+    dropped: Arc<[Labels]>,
     dropped_count: usize,
 }
 
@@ -102,13 +114,33 @@ impl Collector {
         options: Options,
         registry: &prometheus::Registry,
     ) -> Self {
+        Self::reading(Arc::new(absorb), tasks, clock, store, options, registry)
+    }
+
+    /// As [`Collector::start`], with what makes samples of answers.
+    pub(super) fn reading(
+        read: Read,
+        tasks: &Tasks,
+        clock: &Clock,
+        store: &Store,
+        options: Options,
+        registry: &prometheus::Registry,
+    ) -> Self {
         let around = Surroundings {
             tasks: tasks.clone(),
             clock: clock.clone(),
             store: store.clone(),
             metrics: Arc::new(Metrics::new(registry)),
+            sources: Arc::new(SourceUsers::default()),
+            read,
         };
-        let inner = Inner { around, jobs: Mutex::default(), files_changed: Notify::new() };
+        let inner = Inner {
+            around,
+            jobs: Mutex::default(),
+            shown: Mutex::new(Arc::new([])),
+            files_changed: Notify::new(),
+            listed: Stop::new(),
+        };
         let collector = Self(Arc::new(inner));
         collector.reload(options);
         tasks.spawn("discovery", collector.clone().discover());
@@ -116,7 +148,7 @@ impl Collector {
     }
 
     /// Changes to other options by difference: targets that stay keep their loop, cache and health; those that go
-    /// end their series before this returns. Never fails: what can't be scraped is shown as a target that is down.
+    /// end their series before this returns, or, while their answer is parsed, soon after. Never fails: what can't be scraped is shown as a target that is down.
     pub fn reload(&self, options: Options) {
         let mut jobs = self.0.jobs.lock();
         let names: BTreeSet<Arc<str>> = options.jobs.iter().map(|job| Arc::clone(&job.name)).collect();
@@ -142,41 +174,61 @@ impl Collector {
             retired.extend(self.sync(&mut job, taken));
             jobs.by_name.insert(name, job);
         }
-        self.retire(&jobs, retired);
+        self.show(&jobs);
         drop(jobs);
+        self.retire(retired);
         self.0.files_changed.notify_one();
     }
 
     /// What all targets' samples come from, as the head numbers it; in the order of [`Collector::targets`]. Known from
-    /// the start on, before the first scrape.
+    /// the start on, before the first scrape; for targets from files after [`Collector::listed`].
     pub fn sources(&self) -> Vec<SourceId> {
-        let jobs = self.0.jobs.lock();
-        jobs.in_order().flat_map(|job| &job.running).map(|target| target.source).collect()
+        self.shown().iter().flat_map(|job| &job.running).map(|target| target.source).collect()
+    }
+
+    /// Waits until the discovery files that the configuration names were read once, whether they could be or not.
+    /// Without any it comes soon after the start. Not at all while a disk hangs, so have something else to wait for.
+    /// Cancel safe.
+    pub async fn listed(&self) {
+        self.0.listed.cancelled().await;
     }
 
     /// All targets, in the order of the jobs and of their discovery.
     pub fn targets(&self) -> Vec<TargetView> {
-        let jobs = self.0.jobs.lock();
-        jobs.in_order().flat_map(|job| &job.running).map(|target| target.view()).collect()
+        self.shown().iter().flat_map(|job| &job.running).map(|target| target.view()).collect()
     }
 
     /// Targets that relabelling dropped, as many as are remembered.
     pub fn dropped(&self) -> Vec<DroppedTarget> {
-        let jobs = self.0.jobs.lock();
-        let of = |job: &Job| {
-            let pool = Arc::clone(&job.options.name);
-            job.dropped.clone().into_iter().map(move |labels| DroppedTarget {
-                discovered_labels: labels,
+        let of = |job: &Shown| {
+            let pool = Arc::clone(&job.name);
+            let dropped = Arc::clone(&job.dropped);
+            (0..dropped.len()).map(move |i| DroppedTarget {
+                discovered_labels: dropped[i].clone(),
                 scrape_pool: Arc::clone(&pool),
             })
         };
-        jobs.in_order().flat_map(of).collect()
+        self.shown().iter().flat_map(of).collect()
     }
 
     /// How many targets relabelling dropped, by job in order.
     pub fn dropped_counts(&self) -> Vec<(Arc<str>, usize)> {
-        let jobs = self.0.jobs.lock();
-        jobs.in_order().map(|job| (Arc::clone(&job.options.name), job.dropped_count)).collect()
+        self.shown().iter().map(|job| (Arc::clone(&job.name), job.dropped_count)).collect()
+    }
+
+    fn shown(&self) -> Arc<[Shown]> {
+        Arc::clone(&self.0.shown.lock())
+    }
+
+    fn show(&self, jobs: &Jobs) {
+        let shown = jobs.in_order().map(|job| Shown {
+            name: Arc::clone(&job.options.name),
+            running: job.running.clone(),
+            dropped: Arc::clone(&job.dropped),
+            dropped_count: job.dropped_count,
+        });
+        let shown: Arc<[Shown]> = shown.collect();
+        *self.0.shown.lock() = shown;
     }
 
     /// Brings a job's loops in line with its list; those that have to end.
@@ -203,8 +255,7 @@ impl Collector {
                 && plans[i].target == *target
                 && plans[i].targets_over == targets_over;
             if !unchanged {
-                let other_rules = relabels(&plans[i].job, &job.options);
-                running.change(plan(target.clone()), other_rules);
+                running.change(plan(target.clone()));
             }
             taken.insert(Arc::clone(&running.source_name));
             next[n] = Some(Arc::clone(running));
@@ -212,28 +263,28 @@ impl Collector {
         for &n in &difference.fresh {
             let target = listing.targets[n].clone();
             let name = free_name(&target, &mut taken);
-            let running = Running::new(plan(target), name, &around.store, random());
+            let running = Running::new(plan(target), name, around, random());
             around.tasks.spawn("scrape", Arc::clone(&running).run(around.clone()));
             next[n] = Some(running);
         }
+        tracing::debug!(
+            job = &*job.options.name,
+            targets = found,
+            new = difference.fresh.len(),
+            gone = difference.gone.len(),
+            dropped = listing.dropped_count,
+            "targets listed"
+        );
         let gone = difference.gone.iter().map(|i| Arc::clone(&job.running[*i])).collect();
         job.running = next.into_iter().flatten().collect();
-        (job.dropped, job.dropped_count) = (listing.dropped, listing.dropped_count);
+        (job.dropped, job.dropped_count) = (listing.dropped.into(), listing.dropped_count);
         gone
     }
 
-    /// Ends targets. A source whose name another target goes on with is not removed.
-    fn retire(&self, jobs: &Jobs, retired: Vec<Arc<Running>>) {
-        if retired.is_empty() {
-            return;
-        }
-        let (store, now) = (&self.0.around.store, self.0.around.clock.now());
-        let names = jobs.sources();
+    /// Ends targets. Not under the lock of the jobs: it may wait for a commit.
+    fn retire(&self, retired: Vec<Arc<Running>>) {
         for target in retired {
-            target.retire(store, now);
-            if !names.contains(&target.source_name) {
-                store.remove_source(target.source);
-            }
+            target.retire(&self.0.around);
         }
     }
 
@@ -251,6 +302,10 @@ impl Collector {
             }
             for (job, files) in &wanted {
                 self.read_files(job, files).await;
+            }
+            // After a reload in between there may be others, and the next pass comes at once.
+            if self.file_patterns() == wanted {
+                self.0.listed.cancel();
             }
             let refresh =
                 wanted.iter().flat_map(|(_, files)| files).map(|f| f.refresh.max(REFRESH_MIN)).min();
@@ -303,7 +358,9 @@ impl Collector {
         jobs.by_name.insert(Arc::clone(name), job);
         let broken: usize = jobs.by_name.values().map(|job| job.files.broken()).sum();
         around.metrics.files_broken.set(broken as i64);
-        self.retire(&jobs, retired);
+        self.show(&jobs);
+        drop(jobs);
+        self.retire(retired);
     }
 }
 
@@ -325,7 +382,7 @@ impl Job {
             options: Arc::new(options),
             files: Files::default(),
             running: Vec::new(),
-            dropped: Vec::new(),
+            dropped: Arc::new([]),
             dropped_count: 0,
         }
     }
@@ -348,13 +405,6 @@ impl Job {
 
 fn client(options: &JobOptions, clock: &Clock) -> Result<Client, Arc<str>> {
     Client::new(&options.http, clock).map_err(|error| error.chain().into())
-}
-
-/// Whether two jobs make other labels of the same sample, or refuse others.
-fn relabels(a: &JobOptions, b: &JobOptions) -> bool {
-    let limits =
-        |job: &JobOptions| (job.label_limit, job.label_name_length_limit, job.label_value_length_limit);
-    a.honor_labels != b.honor_labels || limits(a) != limits(b) || a.metric_relabel != b.metric_relabel
 }
 
 fn patterns(files: &[FileSdOptions]) -> Vec<Arc<str>> {

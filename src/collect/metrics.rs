@@ -115,7 +115,7 @@ impl Metrics {
         };
         self.failed.inc();
         match error {
-            Error::Samples { .. } => self.over_samples.inc(),
+            Error::Samples { .. } | Error::TooMany { .. } => self.over_samples.inc(),
             Error::BodySize { .. } => self.over_body.inc(),
             Error::Labels { .. } | Error::LabelName { .. } | Error::LabelValue { .. } => {
                 self.over_labels.inc();

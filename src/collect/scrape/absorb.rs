@@ -11,10 +11,14 @@ use super::{
     cache::{Cache, DROPPED, Found, Place},
     labels,
 };
-use crate::collect::JobOptions;
+use crate::{collect::JobOptions, runtime::Stop};
 
 /// More samples of one target than a whole head takes series: the bound where no `sample_limit` is set.
-const SAMPLES_MAX: usize = 250_000;
+pub(super) const SAMPLES_MAX: usize = 250_000;
+/// Samples before relabelling, for each that may be kept: beyond, no more is read.
+const READ_FOR_KEPT: usize = 2;
+/// So many samples are read before looking again whether to stop; a power of two.
+const AT_ONCE: usize = 1024;
 /// Room for what is recorded about the target, and a few series more than last time.
 const SPARE: usize = 32;
 
@@ -55,9 +59,20 @@ pub(in crate::collect) struct Answer<'a> {
     pub(in crate::collect) at: Timestamp,
     /// The target's labels.
     pub(in crate::collect) target: &'a Labels,
+    /// Cancelled when nobody wants the samples any more.
+    pub(in crate::collect) stop: &'a Stop,
 }
 
-/// Reads a whole answer. `make` gives the ids of series by their labels, in order, `None` for a refused one.
+/// Gives the ids of series by their labels, in order, `None` for a refused one.
+pub(in crate::collect) type Make<'a> = &'a mut dyn FnMut(&[Labels]) -> Vec<Option<SeriesId>>;
+
+/// What [`absorb`] gives.
+pub(in crate::collect) type Outcome = Result<Absorbed, (Error, Counts)>;
+
+/// Reads a whole answer.
+///
+/// Its work is bounded: by the body for text, by what it may expand to for protobuf, and by the samples that are read
+/// at all.
 ///
 /// # Errors
 /// When nothing of it may be kept, with what was counted so far; [`Cache::fail`] has to follow.
@@ -65,8 +80,8 @@ pub(in crate::collect) fn absorb(
     answer: &Answer<'_>,
     job: &JobOptions,
     cache: &mut Cache,
-    make: impl FnOnce(&[Labels]) -> Vec<Option<SeriesId>>,
-) -> Result<Absorbed, (Error, Counts)> {
+    make: Make<'_>,
+) -> Outcome {
     let mut counts = Counts::default();
     read(answer, job, cache, make, &mut counts).map_err(|error| (error, counts))
 }
@@ -75,17 +90,26 @@ fn read(
     answer: &Answer<'_>,
     job: &JobOptions,
     cache: &mut Cache,
-    make: impl FnOnce(&[Labels]) -> Vec<Option<SeriesId>>,
+    make: Make<'_>,
     counts: &mut Counts,
 ) -> Result<Absorbed, Error> {
     let max = if job.sample_limit == 0 { SAMPLES_MAX } else { job.sample_limit };
+    // Beyond its limit a scrape has failed, but its samples are still counted, for whoever sets the limit.
+    let counted = max.max(SAMPLES_MAX);
     let mut samples = Vec::with_capacity(cache.len().min(max) + SPARE);
     let mut pending = Pending::default();
     let mut round = cache.round();
     let mut parser = Parser::new(answer.body, answer.format);
-    while let Some(entry) = parser.next_entry()? {
+    while counts.kept <= counted {
+        let Some(entry) = parser.next_entry()? else { break };
         let Entry::Sample(sample) = entry else { continue };
         counts.scraped += 1;
+        if counts.scraped.is_multiple_of(AT_ONCE) && answer.stop.is_cancelled() {
+            return Err(Error::Stopped);
+        }
+        if counts.scraped > counted.saturating_mul(READ_FOR_KEPT) {
+            return Err(Error::TooMany { max: counted * READ_FOR_KEPT });
+        }
         let own_time = sample.timestamp.filter(|_| job.honor_timestamps);
         let tracked = own_time.is_none() || job.track_timestamps_staleness;
         let key = round.key(sample.series, answer.format);

@@ -97,6 +97,13 @@ impl Cache {
         live
     }
 
+    /// Forgets all; the live series, each once.
+    pub(in crate::collect) fn clear(&mut self) -> Vec<SeriesId> {
+        let live = self.fail();
+        *self = Self::new(self.seed);
+        live
+    }
+
     /// The rules that make labels have changed: what was learnt no longer holds, but what was live still ends.
     pub(in crate::collect) fn invalidate(&mut self) {
         self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -39,6 +39,18 @@ pub(in crate::collect) enum Error {
         /// What was allowed.
         max: usize,
     },
+    /// The bound of what is read, before relabelling.
+    #[error("more than {max} samples, which is more than is read of one target")]
+    TooMany {
+        /// What is read.
+        max: usize,
+    },
+    /// Everything stops, or the target is gone.
+    #[error("the scrape was given up")]
+    Stopped,
+    /// A bug, told in the log.
+    #[error("the answer couldn't be read for a bug in botwatch")]
+    Panic,
     /// `label_limit`.
     #[error("a sample of `{metric}` has {found} labels, and {max} are allowed (`label_limit`)")]
     Labels {

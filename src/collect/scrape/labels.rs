@@ -39,20 +39,20 @@ pub(in crate::collect) fn own(name: &str, target: &Labels) -> Labels {
     target.with(METRIC_NAME, name)
 }
 
+/// An exposed label without a value keeps the target's away when exposed ones are honored: then it is there, as
+/// Prometheus' `Has` tells. Otherwise it clashes with nothing.
 fn merge(exposed: &[Pair<'_>], target: &Labels, honor: bool) -> LabelsBuilder {
-    let mut labels = LabelsBuilder::new();
-    for (name, value) in exposed {
-        labels.set(name, value);
-    }
+    let mut labels = LabelsBuilder::from_unique(exposed.iter().map(|(n, v)| (n.as_ref(), v.as_ref())));
     let mut renamed: Vec<(&str, String)> = Vec::new();
     for (name, value) in target {
-        let clash = labels.value(name);
-        if clash.is_empty() {
-            labels.set(name, value);
-        } else if !honor {
-            renamed.push((name, clash.to_owned()));
-            labels.set(name, value);
+        let clash = exposed.iter().find(|(n, _)| n == name).map(|(_, value)| value);
+        if honor && clash.is_some() {
+            continue;
         }
+        if let Some(clash) = clash.filter(|value| !value.is_empty()) {
+            renamed.push((name, clash.clone().into_owned()));
+        }
+        labels.set(name, value);
     }
     // Shorter names first, so that `exported_x` is taken before a label that is called so itself.
     renamed.sort_by_key(|(name, _)| name.len());

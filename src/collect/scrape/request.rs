@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use botwatch_core::exposition::{Escaping, Format, accept_header, format_of};
+use botwatch_core::exposition::{Escaping, Format, accept_header, check_offered, format_of};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
@@ -43,7 +43,9 @@ pub(super) async fn fetch(plan: &Plan) -> Result<(Bytes, Format), Error> {
     let response = success(response)?;
     let content_type =
         response.headers.get(header::CONTENT_TYPE).map(|v| String::from_utf8_lossy(v.as_bytes()));
-    let format = format_of(content_type.as_deref(), plan.job.fallback_protocol)?;
+    let (content_type, fallback) = (content_type.as_deref(), plan.job.fallback_protocol);
+    let format = format_of(content_type, fallback)?;
+    check_offered(format, content_type, &plan.job.protocols, fallback)?;
     Ok((response.body, format))
 }
 

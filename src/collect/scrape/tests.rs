@@ -10,12 +10,15 @@ use proptest::prelude::*;
 
 use super::{
     Error,
-    absorb::{Absorbed, Answer, Counts, absorb},
+    absorb::{Absorbed, Answer, Counts, SAMPLES_MAX, absorb},
     cache::Cache,
     health::{Failures, Say},
     labels, schedule,
 };
-use crate::collect::{JobOptions, tests::job};
+use crate::{
+    collect::{JobOptions, tests::job},
+    runtime::Stop,
+};
 
 /// A head that only gives out ids.
 #[derive(Default)]
@@ -51,8 +54,10 @@ fn scrape(
     ids: &mut Ids,
 ) -> Result<Absorbed, (Error, Counts)> {
     let target = Labels::from_pairs([("job", "bot")]);
-    let answer = Answer { body: body.as_bytes(), format: Format::Text, at: Timestamp(1000), target: &target };
-    absorb(&answer, job, cache, |labels| ids.make(labels))
+    let stop = &Stop::new();
+    let body = body.as_bytes();
+    let answer = Answer { body, format: Format::Text, at: Timestamp(1000), target: &target, stop };
+    absorb(&answer, job, cache, &mut |labels| ids.make(labels))
 }
 
 fn counts(scraped: usize, kept: usize, added: usize, duplicates: usize) -> Counts {
@@ -189,6 +194,35 @@ fn limits_fail_the_whole_scrape() {
     }
 }
 
+/// What can't be kept isn't read to its end: neither gets to the line that is no sample.
+#[test]
+fn an_answer_without_end_is_not_read_to_its_end() {
+    let drop = relabel::Spec { action: Some("drop".into()), ..relabel::Spec::default() };
+    let rule = relabel::Rule::new(drop, relabel::NameValidation::default()).expect("a rule");
+    let dropping = JobOptions { metric_relabel: vec![rule], ..job("bot") };
+    for (job, samples, expected) in [
+        (job("bot"), SAMPLES_MAX + 1, "250001 samples, and 250000 are allowed"),
+        (dropping, 2 * SAMPLES_MAX + 1, "more than 500000 samples"),
+    ] {
+        let (mut cache, mut ids) = (Cache::new(1), Ids::default());
+        let body = "a 1\n".repeat(samples) + "!\n";
+        let (error, _) = scrape(&body, &job, &mut cache, &mut ids).expect_err("too many");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_scrape_that_nobody_wants_stops() {
+    let (mut cache, mut ids) = (Cache::new(1), Ids::default());
+    let (stop, target, body) = (Stop::new(), Labels::empty(), "a 1\n".repeat(2000));
+    stop.cancel();
+    let answer =
+        Answer { body: body.as_bytes(), format: Format::Text, at: Timestamp(1), target: &target, stop: &stop };
+    let outcome = absorb(&answer, &job("bot"), &mut cache, &mut |labels| ids.make(labels));
+    let (error, counts) = outcome.expect_err("stopped");
+    assert!(matches!(error, Error::Stopped) && counts.scraped < 2000, "{error} after {}", counts.scraped);
+}
+
 /// Spec S11, S12.
 #[test]
 fn labels_of_target_and_sample_are_merged() {
@@ -203,6 +237,8 @@ fn labels_of_target_and_sample_are_merged() {
         (vec![name], vec![("x", "t")], false, r#"{__name__="a", x="t"}"#),
         (vec![name, ("x", "e")], vec![("x", "t")], false, r#"{__name__="a", exported_x="e", x="t"}"#),
         (vec![name, ("x", "e")], vec![("x", "t")], true, r#"{__name__="a", x="e"}"#),
+        (vec![name, ("x", "")], vec![("x", "t")], true, r#"{__name__="a"}"#),
+        (vec![name, ("x", "")], vec![("x", "t")], false, r#"{__name__="a", x="t"}"#),
         (vec![name, ("y", "e")], vec![("x", "t")], true, r#"{__name__="a", x="t", y="e"}"#),
         (
             vec![name, ("exported_x", "o"), ("x", "e")],

@@ -1,5 +1,6 @@
 //! Real servers, a clock set by hand, and the store looked at from outside.
 
+mod held;
 mod reload;
 mod scrapes;
 mod world;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use botwatch_core::{model::Duration, relabel, tsdb::Visibility};
 
-use super::world::{Answer, World, job_of, options, until};
+use super::world::{Answer, PATIENCE, World, job_of, options, until};
 use crate::collect::{FileSdOptions, Health, JobOptions, Scheme};
 
 #[tokio::test]
@@ -129,7 +129,8 @@ async fn files_add_keep_and_remove_targets() {
     let pattern: Arc<str> = dir.path().join("*.yml").to_string_lossy().into();
     let files = vec![FileSdOptions { patterns: vec![pattern], refresh: Duration::from_secs(300) }];
     let collector = world.start(vec![JobOptions { files, ..super::job("bot") }]);
-    until(|| collector.targets().len() == 1).await;
+    tokio::time::timeout(PATIENCE, collector.listed()).await.expect("the files are read");
+    assert_eq!((collector.targets().len(), collector.sources().len()), (1, 1));
     let first = world.tried(&collector).await;
     assert_eq!(first[0].labels.value("env"), "x");
     assert!(first[0].discovered_labels.value("__meta_filepath").ends_with("/bots.yml"));

@@ -9,6 +9,7 @@ use botwatch_core::{
 };
 use flate2::{Compression, write::GzEncoder};
 use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::world::{Answer, World, job_of, options, until};
 use crate::{
@@ -171,7 +172,8 @@ async fn every_format_is_read() {
         let world = World::new();
         let bot = world.bot("").await;
         bot.answer(answer.clone());
-        let collector = world.start(vec![job_of("bot", &[&bot.address])]);
+        let job = JobOptions { protocols: Protocol::ALL.to_vec(), ..job_of("bot", &[&bot.address]) };
+        let collector = world.start(vec![job]);
         let targets = world.tried(&collector).await;
         assert_eq!(world.value("a"), Some(7.0), "{:?}: {}", answer.headers, targets[0].last_error);
     }
@@ -188,6 +190,12 @@ async fn what_is_no_exposition_fails() {
         (Answer { status: 404, ..Answer::text("") }, |_| {}, "404"),
         (Answer { status: 204, ..Answer::text("") }, |_| {}, "204, only 200"),
         (html, |_| {}, "unsupported Content-Type `text/html`"),
+        (Answer::typed("application/vnd.google.protobuf", &protobuf()), |_| {}, "was not asked for"),
+        (
+            Answer::typed("application/vnd.google.protobuf", &protobuf()),
+            |j| j.fallback_protocol = Some(Protocol::PrometheusProto),
+            "",
+        ),
         (bare.clone(), |_| {}, "no Content-Type"),
         (bare, |j| j.fallback_protocol = Some(Protocol::PrometheusText0_0_4), ""),
         (moved.clone(), |_| {}, "more than ten"),
@@ -228,6 +236,41 @@ async fn what_is_no_exposition_fails() {
             assert_eq!(world.value("scrape_samples_scraped"), Some(2.0));
             assert_eq!(world.own("prometheus_target_scrapes_exceeded_sample_limit_total"), 1.0);
         }
+    }
+}
+
+/// `LOG_LEVEL=debug` and `DEBUG=alerting:scrape` promise them.
+#[tokio::test]
+async fn each_scrape_is_told_to_who_debugs() {
+    let lines = Lines::default();
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
+    let world = World::new();
+    let bot = world.bot("a 1\nb 1\n").await;
+    let collector = world.start(vec![job_of("bot", &[&bot.address])]);
+    world.tried(&collector).await;
+    bot.answer(Answer { status: 503, ..Answer::text("") });
+    world.round(&collector).await;
+    let lines = lines.0.lock();
+    let scraped: Vec<&String> = lines.iter().filter(|line| line.contains("scraped")).collect();
+    assert!(scraped.iter().all(|line| line.starts_with("DEBUG botwatch::collect::")), "{scraped:?}");
+    assert!(scraped[0].contains("samples=2") && scraped[0].contains("took_ms=0"), "{scraped:?}");
+    assert!(scraped.iter().any(|line| line.contains("503")), "{scraped:?}");
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<parking_lot::Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Lines {
+    fn on_event(
+        &self,
+        event: &tracing::Event<'_>,
+        _: tracing_subscriber::layer::Context<'_, S>,
+    ) {
+        let mut line = format!("{} {}", event.metadata().level(), event.metadata().target());
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            line += &format!(" {field}={value:?}");
+        });
+        self.0.lock().push(line);
     }
 }
 

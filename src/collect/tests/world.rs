@@ -20,14 +20,16 @@ use tokio::{
 };
 
 use crate::{
-    collect::{Collector, Health, JobOptions, Options, Scheme, TargetGroup, TargetView},
+    collect::{
+        Collector, Health, JobOptions, Options, Scheme, TargetGroup, TargetView, scrape::Read,
+    },
     net::HttpOptions,
     runtime::{Clock, Tasks},
     samples::Store,
 };
 
 /// How long a test waits for something that has to happen.
-const PATIENCE: StdDuration = StdDuration::from_mins(1);
+pub(super) const PATIENCE: StdDuration = StdDuration::from_mins(1);
 
 /// A job with Prometheus' defaults, every 30 s. The timeout is in real time, and long.
 pub(in crate::collect) fn job(name: &str) -> JobOptions {
@@ -172,6 +174,11 @@ impl World {
 
     pub(super) fn start(&self, jobs: Vec<JobOptions>) -> Collector {
         Collector::start(&self.tasks, &self.clock, &self.store, options(jobs), &self.registry)
+    }
+
+    /// With what makes samples of answers.
+    pub(super) fn reading(&self, read: Read, jobs: Vec<JobOptions>) -> Collector {
+        Collector::reading(read, &self.tasks, &self.clock, &self.store, options(jobs), &self.registry)
     }
 
     /// A bot on the loopback.

@@ -2,6 +2,8 @@
 
 /// Longest excerpt of the offending text.
 const EXCERPT_MAX: usize = 80;
+/// Longest message: it may quote a name, and is shown to people and logged.
+const MESSAGE_MAX: usize = 300;
 
 /// A parse error: nothing of the body is kept (spec S9).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +32,23 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// An error in protobuf, with a name and a message that may be long.
+    #[cold]
+    pub(super) fn protobuf(family: usize, name: &str, message: impl Into<String>) -> Self {
+        let name = shortened(name.to_owned(), EXCERPT_MAX);
+        Self::Protobuf { family, name, message: shortened(message.into(), MESSAGE_MAX) }
+    }
+}
+
+fn shortened(mut text: String, max: usize) -> String {
+    if text.len() > max {
+        text.truncate(text.floor_char_boundary(max));
+        text.push('…');
+    }
+    text
+}
+
 /// What is wrong at an offset; becomes an [`Error`] once the body is at hand.
 #[derive(Debug)]
 pub(super) struct Wrong {
@@ -53,7 +72,7 @@ impl Wrong {
         Error::Text {
             line: memchr::memchr_iter(b'\n', &body[..at]).count() + 1,
             column: at - line_start + 1,
-            message: self.message,
+            message: shortened(self.message, MESSAGE_MAX),
             text: excerpt(&body[line_start..line_end], at - line_start),
         }
     }

@@ -194,6 +194,36 @@ pub enum ContentTypeError {
     /// Protobuf that is not length-delimited binary.
     #[error("the target sent protobuf as `{0}`, only delimited MetricFamily messages can be read")]
     ProtobufEncoding(String),
+    /// A format that wasn't asked for.
+    #[error(
+        "the target sent `{0}`, which was not asked for: neither `scrape_protocols` nor `fallback_scrape_protocol` has it"
+    )]
+    NotOffered(String),
+}
+
+/// A header may be long, and is shown to people.
+const HEADER_MAX: usize = 120;
+
+/// Whether a format was asked for by [`accept_header`]. Text is what its `*/*` is for: any exporter speaks it. The
+/// others need care of both sides, so nobody gets to choose them for us.
+///
+/// # Errors
+/// When it wasn't, and is not that of the fallback either.
+pub fn check_offered(
+    format: Format,
+    content_type: Option<&str>,
+    offered: &[Protocol],
+    fallback: Option<Protocol>,
+) -> Result<(), ContentTypeError> {
+    let mut wanted = offered.iter().copied().chain(fallback);
+    if format == Format::Text || wanted.any(|protocol| protocol.format() == format) {
+        return Ok(());
+    }
+    Err(ContentTypeError::NotOffered(shown(content_type.unwrap_or_default())))
+}
+
+fn shown(header: &str) -> String {
+    header.chars().take(HEADER_MAX).collect()
 }
 
 /// The format of an answer by its `Content-Type`, else by the fallback (spec S3).
@@ -212,13 +242,13 @@ pub fn format_of(content_type: Option<&str>, fallback: Option<Protocol>) -> Resu
                 parts.find_map(|p| p.to_ascii_lowercase().strip_prefix("encoding=").map(str::to_owned));
             match encoding.as_deref().map(|e| e.trim_matches('"')) {
                 None | Some("delimited") => Ok(Format::Protobuf),
-                Some(other) => Err(ContentTypeError::ProtobufEncoding(other.to_owned())),
+                Some(other) => Err(ContentTypeError::ProtobufEncoding(shown(other))),
             }
         }
         _ => match fallback {
             Some(protocol) => Ok(protocol.format()),
             None if header.is_empty() => Err(ContentTypeError::Missing),
-            None => Err(ContentTypeError::Unsupported(header.to_owned())),
+            None => Err(ContentTypeError::Unsupported(shown(header))),
         },
     }
 }

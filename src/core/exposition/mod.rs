@@ -26,7 +26,7 @@ pub use error::Error;
 pub use float::{format_float, format_openmetrics_float};
 pub use format::{
     ContentTypeError, DEFAULT_PROTOCOLS, Escaping, Format, Protocol, UnknownProtocol, accept_header,
-    format_of,
+    check_offered, format_of,
 };
 pub use sample::{Entry, Parser, RawExemplar, RawSample};
 pub use series::{MetricType, Pair};

@@ -19,6 +19,9 @@ use crate::model::{Timestamp, is_legacy_label_name, is_legacy_metric_name};
 
 /// A larger metric is refused: a histogram with 1000 buckets and exemplars stays under a tenth of it.
 const METRIC_BYTES_MAX: usize = 1 << 20;
+/// Bytes of names and labels that a body may expand to: a metric's labels are sent once and stand in each of its
+/// series, so a small body could become a very long one. Twice the longest text that is read.
+const EXPANDED_MAX: usize = 64 << 20;
 
 #[derive(Debug)]
 pub(super) struct Protobuf<'a> {
@@ -27,8 +30,10 @@ pub(super) struct Protobuf<'a> {
     families: usize,
     family: Option<Family<'a>>,
     native_skipped: usize,
+    /// Bytes of all series given out.
+    expanded: usize,
     /// The series given out last, as text.
-    series: String,
+    series: Series,
     /// Its exemplar's labels, as text.
     exemplar: String,
 }
@@ -49,8 +54,26 @@ enum Next {
     Help,
     Unit,
     Type,
-    /// The n-th series of the metric; `None`: the next metric is to be decoded.
-    Series(Option<(Box<Metric>, usize)>),
+    /// A metric's series; `None`: the next metric is to be decoded.
+    Series(Option<Expanding>),
+}
+
+/// A metric that is given out series by series.
+#[derive(Debug)]
+struct Expanding {
+    metric: Box<Metric>,
+    /// The next one.
+    i: usize,
+    /// How many there are.
+    count: usize,
+}
+
+/// A series as text. What the series of a metric have in common is written once.
+#[derive(Debug, Default)]
+struct Series {
+    text: String,
+    /// Where the common part ends, and the suffix for which it was written; `None`: another metric.
+    common: Option<(usize, &'static str)>,
 }
 
 impl<'a> Protobuf<'a> {
@@ -61,7 +84,8 @@ impl<'a> Protobuf<'a> {
             families: 0,
             family: None,
             native_skipped: 0,
-            series: String::new(),
+            expanded: 0,
+            series: Series::default(),
             exemplar: String::new(),
         }
     }
@@ -91,14 +115,19 @@ impl<'a> Protobuf<'a> {
                     return Ok(Some(Entry::Type { family: name, kind: family.kind }));
                 }
                 Next::Series(current) => match current.take() {
-                    Some((metric, i)) if i < metric.series(family.kind) => {
+                    Some(Expanding { metric, i, count }) if i < count => {
                         let (kind, family_name) = (family.kind, family.name);
                         let value = metric.write(kind, family_name, i, &mut self.series);
+                        self.expanded += self.series.text.len();
+                        if self.expanded > EXPANDED_MAX {
+                            let message = format!("the answer expands to more than {EXPANDED_MAX} bytes");
+                            return self.error(family_name, message);
+                        }
                         let exemplar = metric.exemplar(kind, i).map(|e| e.write(&mut self.exemplar));
                         let timestamp = metric.timestamp_ms.filter(|t| *t != 0).map(Timestamp);
-                        family.next = Next::Series(Some((metric, i + 1)));
+                        family.next = Next::Series(Some(Expanding { metric, i: i + 1, count }));
                         return Ok(Some(Entry::Sample(RawSample {
-                            series: self.series.as_bytes(),
+                            series: self.series.text.as_bytes(),
                             value: if value.is_nan() { NAN } else { value },
                             timestamp,
                             exemplar: exemplar.map(|(value, timestamp)| RawExemplar {
@@ -117,7 +146,7 @@ impl<'a> Protobuf<'a> {
     }
 
     fn error<T>(&self, name: &str, message: impl Into<String>) -> Result<T, Error> {
-        Err(Error::Protobuf { family: self.families, name: name.to_owned(), message: message.into() })
+        Err(Error::protobuf(self.families, name, message))
     }
 
     /// Reads the next family's frame and all of its fields but the metrics.
@@ -183,7 +212,9 @@ impl<'a> Protobuf<'a> {
             return match Metric::decode(bytes) {
                 Ok(metric) => {
                     self.native_skipped += usize::from(metric.is_native(family.kind));
-                    family.next = Next::Series(Some((Box::new(metric), 0)));
+                    self.series.common = None;
+                    let count = metric.series(family.kind);
+                    family.next = Next::Series(Some(Expanding { metric: Box::new(metric), i: 0, count }));
                     Ok(())
                 }
                 Err(e) => self.error(name, e.to_string()),
@@ -297,7 +328,7 @@ impl Metric {
     }
 
     /// Writes the `i`-th series as text and gives its value.
-    fn write(&self, kind: MetricType, family: &str, i: usize, out: &mut String) -> f64 {
+    fn write(&self, kind: MetricType, family: &str, i: usize, out: &mut Series) -> f64 {
         let part = self.part(kind, i);
         let suffix = match &part {
             Some(Part::Count) => "_count",
@@ -310,19 +341,25 @@ impl Metric {
             Some(Part::Quantile(q)) => Some(("quantile", q.quantile())),
             _ => None,
         };
-        out.clear();
-        if is_legacy_metric_name(family) {
-            let _ = write!(out, "{family}{suffix}{{");
+        let text = &mut out.text;
+        if let Some((end, _)) = out.common.filter(|(_, of)| *of == suffix) {
+            text.truncate(end);
         } else {
-            out.push('{');
-            quote(out, &format!("{family}{suffix}"));
-            out.push(',');
+            text.clear();
+            if is_legacy_metric_name(family) {
+                let _ = write!(text, "{family}{suffix}{{");
+            } else {
+                text.push('{');
+                quote(text, &format!("{family}{suffix}"));
+                text.push(',');
+            }
+            write_labels(text, &self.label);
+            out.common = Some((text.len(), suffix));
         }
-        write_labels(out, &self.label);
         if let Some((name, value)) = magic {
-            let _ = write!(out, "{name}=\"{}\",", format_openmetrics_float(value));
+            let _ = write!(text, "{name}=\"{}\",", format_openmetrics_float(value));
         }
-        out.push('}');
+        text.push('}');
         self.value(kind, part)
     }
 

@@ -64,7 +64,8 @@ pub(super) enum Origin<'a> {
 }
 
 impl<'a> RawSample<'a> {
-    /// Parses the labels: sorted by name, `__name__` among them, no empty value.
+    /// Parses the labels: sorted by name, `__name__` among them. One that is exposed with an empty value is here with
+    /// it: it means "no such label", but a target's label of that name gives way to it (`honor_labels`, spec S11).
     ///
     /// # Errors
     /// When the series is malformed: the whole scrape fails (spec S9).
@@ -76,7 +77,7 @@ impl<'a> RawSample<'a> {
         series::parse(self.series, grammar, self.kind).map_err(|wrong| self.error(wrong))
     }
 
-    /// As [`RawSample::pairs`], as a label set.
+    /// As [`RawSample::pairs`], as a label set: without the empty ones.
     ///
     /// # Errors
     /// As [`RawSample::pairs`].
@@ -92,9 +93,7 @@ impl<'a> RawSample<'a> {
     fn error(&self, wrong: Wrong) -> Error {
         match self.origin {
             Origin::Text { body, at, .. } => Wrong::new(at + wrong.at, wrong.message).locate(body),
-            Origin::Protobuf { family, name } => {
-                Error::Protobuf { family, name: name.to_owned(), message: wrong.message }
-            }
+            Origin::Protobuf { family, name } => Error::protobuf(family, name, wrong.message),
         }
     }
 }
@@ -119,7 +118,8 @@ impl RawExemplar<'_> {
 }
 
 fn to_labels(pairs: &[Pair<'_>]) -> Labels {
-    Labels::from_sorted(pairs.iter().map(|(n, v)| (n.as_ref(), v.as_ref())))
+    let present = pairs.iter().filter(|(_, value)| !value.is_empty());
+    Labels::from_sorted(present.map(|(n, v)| (n.as_ref(), v.as_ref())))
 }
 
 /// Reads one body.

@@ -133,8 +133,10 @@ fn quote_end(bytes: &[u8], open: usize) -> Result<(usize, bool), Wrong> {
     Err(Wrong::new(open, "missing closing quote"))
 }
 
-/// Parses a whole series into its labels, sorted by name, with `__name__`. Empty values are left out, since they
-/// mean "no such label". `le` of a histogram and `quantile` of a summary come in OpenMetrics' form (spec S8).
+/// Labels of one series: a bound far above what anybody queries, so that one line can't keep everyone busy.
+const LABELS_MAX: usize = 1000;
+
+/// Parses a whole series into its labels, sorted by name, with `__name__`; empty values are kept. `le` of a histogram and `quantile` of a summary come in OpenMetrics' form (spec S8).
 pub(super) fn parse(raw: &[u8], grammar: Grammar, kind: MetricType) -> Result<Vec<Pair<'_>>, Wrong> {
     let text = utf8(raw)?;
     let mut pairs = Vec::with_capacity(8);
@@ -171,9 +173,6 @@ fn sort_unique(pairs: &mut Vec<Pair<'_>>) -> Result<(), Wrong> {
         if let Some(twice) = pairs.windows(2).find(|w| w[0].0 == w[1].0) {
             return Err(Wrong::new(0, format!("label name `{}` is not unique", twice[0].0)));
         }
-    }
-    if pairs.iter().any(|(_, v)| v.is_empty()) {
-        pairs.retain(|(_, v)| !v.is_empty());
     }
     Ok(())
 }
@@ -220,6 +219,9 @@ impl<'a> Braces<'a> {
                 return Err(Wrong::new(start, "empty label name"));
             }
             let value = self.value()?;
+            if out.len() > LABELS_MAX {
+                return Err(Wrong::new(start, format!("more than {LABELS_MAX} labels")));
+            }
             let value = normalize(kind, &label, value);
             out.push((label, value));
             self.separator()?;

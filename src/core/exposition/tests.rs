@@ -339,6 +339,22 @@ fn content_types() {
 }
 
 #[test]
+fn formats_nobody_asked_for_are_refused() {
+    use Protocol::{OpenMetricsText1_0_0 as Om, PrometheusProto as Proto, PrometheusText0_0_4 as Text};
+    for (format, offered, fallback, taken) in [
+        (Format::Protobuf, &DEFAULT_PROTOCOLS[..], None, false),
+        (Format::Protobuf, &DEFAULT_PROTOCOLS, Some(Proto), true),
+        (Format::Protobuf, &[Text, Proto], None, true),
+        (Format::OpenMetrics, &[Text], Some(Text), false),
+        (Format::OpenMetrics, &[Om], None, true),
+        (Format::Text, &[Om], None, true),
+    ] {
+        let checked = check_offered(format, Some("x/y"), offered, fallback);
+        assert_eq!(checked.is_ok(), taken, "{format:?} {offered:?} {fallback:?}");
+    }
+}
+
+#[test]
 fn floats_print_as_in_go() {
     for (value, go, om) in [
         (0.0, "0", "0.0"),
@@ -544,6 +560,59 @@ fn broken_protobuf_is_refused() {
     let twice = pb::Metric { label: vec![pair("a", "1"), pair("a", "2")], ..Default::default() };
     let error = read(family("c", 0, "", &[twice]), Format::Protobuf).expect_err("broken");
     assert_eq!(error.to_string(), "metric family 1 (`c`): label name `a` is not unique");
+}
+
+/// What is sent once and stands in each series can't make a body arbitrarily long.
+#[test]
+fn protobuf_that_expands_without_end_is_refused() {
+    let histogram = |label: &str, buckets: u64| {
+        let bucket = |n: u64| pb::Bucket { upper_bound: Some(n as f64), ..Default::default() };
+        let metric = pb::Metric {
+            label: vec![pair("a", label)],
+            histogram: Some(pb::Histogram {
+                bucket: (0..buckets).map(bucket).collect(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        family("h", 4, "", &[metric])
+    };
+    let count = |body: &[u8]| {
+        let (mut parser, mut samples) = (Parser::new(body, Format::Protobuf), 0);
+        while let Some(entry) = parser.next_entry()? {
+            samples += u64::from(matches!(entry, Entry::Sample(_)));
+        }
+        Ok::<_, Error>(samples)
+    };
+    // Every series counted all buckets once: this took minutes.
+    assert_eq!(count(&histogram("b", 60_000)), Ok(60_003));
+    let error = count(&histogram(&"b".repeat(100_000), 1000)).expect_err("100 MB of labels").to_string();
+    assert!(error.contains("expands to more than"), "{error}");
+    let long = "n".repeat(100);
+    let error = count(&[family(&long, 9, "", &[])].concat()).expect_err("no type").to_string();
+    assert!(error.len() < 150, "{error}");
+}
+
+#[test]
+fn empty_labels_are_told_and_not_kept() {
+    for format in [Format::Text, Format::OpenMetrics] {
+        let mut parser = Parser::new(b"a{c=\"\",b=\"1\"} 1\n# EOF\n", format);
+        let Ok(Some(Entry::Sample(sample))) = parser.next_entry() else { panic!("a sample") };
+        let pairs = sample.pairs().expect("parses");
+        assert_eq!(pairs, [("__name__", "a"), ("b", "1"), ("c", "")].map(|(n, v)| (n.into(), v.into())));
+        assert_eq!(sample.labels().expect("parses").len(), 2);
+    }
+}
+
+#[test]
+fn a_series_has_a_bounded_number_of_labels() {
+    let body = |n: usize| {
+        let labels: String = (0..n).fold(String::new(), |all, i| all + &format!("l{i}=\"1\","));
+        format!("a{{{labels}}} 1\n")
+    };
+    assert!(read(body(1000), Format::Text).is_ok());
+    let error = read(body(1001), Format::Text).expect_err("too many").to_string();
+    assert!(error.contains("more than 1000 labels"), "{error}");
 }
 
 fn sample_family(kind: MetricType, name: &str, samples: &[(&'static str, &[(&str, &str)], f64)]) -> Family {
