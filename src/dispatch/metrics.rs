@@ -11,6 +11,7 @@ pub(super) struct Metrics {
     pub(super) checkpoints: IntCounter,
     pub(super) checkpoint_failures: IntCounter,
     pub(super) durable: IntGauge,
+    pub(super) waiting: IntGauge,
     pub(super) commit_seconds: Histogram,
     pub(super) refused: IntCounter,
 }
@@ -32,6 +33,11 @@ impl Metrics {
             refused: counter(
                 "botwatch_dispatch_refused_total",
                 "Events that were not acknowledged because the disk refused or there was no room.",
+            ),
+            waiting: register(
+                registry,
+                IntGauge::new("botwatch_journal_waiting_records", "Records decided and not yet on disk.")
+                    .expect("a constant name"),
             ),
             durable: register(
                 registry,

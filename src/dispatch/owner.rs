@@ -320,6 +320,7 @@ impl Owner {
             }
             let _ = ask.send(answer);
         }
+        self.metrics.waiting.set(self.machine.seq().0.saturating_sub(durable.seq.0) as i64);
         while let Some((seq, at)) = self.commits.front()
             && *seq <= durable.seq.max(durable.given_up)
         {

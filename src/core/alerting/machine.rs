@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::{Duration, Timestamp};
 
 use super::{
-    Checkpoint, Effect, Event, Options, Phase, Record, RouteTable, Seq, episode::Fresh, episode::value_text,
+    Checkpoint, Effect, Episode, Event, Options, Phase, Record, RouteTable, Seq, episode::Fresh, episode::value_text,
     inhibit::Inhibitor, outbox::Outbox, state::State,
 };
 
@@ -126,7 +126,7 @@ impl Machine {
     /// How many of these alerts from outside would need room: those that are not active already.
     pub fn would_open(&self, alerts: &[crate::model::Alert]) -> usize {
         let is_active = |a: &&crate::model::Alert| {
-            self.state.episodes.newest(a.labels.fingerprint()).is_some_and(|e| e.is_active())
+            self.state.episodes.newest(a.labels.fingerprint()).is_some_and(Episode::is_active)
         };
         alerts.iter().filter(|a| !is_active(a)).count()
     }

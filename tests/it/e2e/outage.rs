@@ -97,6 +97,7 @@ fn nothing_is_lost_and_nothing_comes_twice_but_where_the_answer_was_lost() {
     // One answer more is lost on the way.
     receivers.hook.next([Answer::Close]);
     world.until_notified("delivered", 3);
+    world.until_on_disk();
     let lost_once_more = receivers.counts();
     assert!(matches!(lost_once_more, [3 | 4, 3, 2]), "{lost_once_more:?}");
 
@@ -106,6 +107,7 @@ fn nothing_is_lost_and_nothing_comes_twice_but_where_the_answer_was_lost() {
     receivers.until_counts([hooks + 2, slacks + 2, mails + 1]);
     world.kill_and_restart();
     world.until_notified("delivered", 6);
+    world.until_on_disk();
     // Nobody is told anything more by a further start.
     world.kill_and_restart();
     until("rules run", || {

@@ -157,6 +157,14 @@ impl World {
             (self.notifications(status).len() >= count).then_some(())
         });
     }
+
+    /// Waits until everything decided so far is on disk: a kill before that loses answers, and they come again.
+    pub(super) fn until_on_disk(&self) {
+        until("everything is on disk", || {
+            let (_, metrics) = ask(self.address(), "GET", "/metrics", "");
+            metrics.lines().any(|line| line == "botwatch_journal_waiting_records 0").then_some(())
+        });
+    }
 }
 
 const COMMON: &str = "

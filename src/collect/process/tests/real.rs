@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::symlink,
     path::Path,
     process::{Child, Command},
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 use botwatch_core::{model::Timestamp, tsdb::Visibility};
@@ -41,7 +42,9 @@ impl Drop for Sleeper {
 
 /// A program under a name of its own.
 fn program(dir: &Path) -> (std::path::PathBuf, String) {
-    let name = format!("sleeper-of-test-{}", std::process::id());
+    // Tests run beside each other; names of programs are cut to 15 characters.
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let name = format!("s{}-{}", NUMBER.fetch_add(1, Ordering::Relaxed), std::process::id());
     let sleep =
         ["/bin/sleep", "/usr/bin/sleep"].into_iter().find(|path| Path::new(path).exists()).expect("sleep");
     symlink(sleep, dir.join(&name)).unwrap();
