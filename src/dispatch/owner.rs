@@ -301,10 +301,7 @@ impl Owner {
         let durable = *self.durable.borrow_and_update();
         let now = self.clock.now();
         // What can't get to the disk goes without it.
-        let reached = match self.gets_to_disk(durable, now) {
-            true => durable.seq,
-            false => self.machine.seq(),
-        };
+        let reached = if self.gets_to_disk(durable, now) { durable.seq } else { self.machine.seq() };
         while let Some(send) = self.sends.front()
             && send.after <= reached
         {

@@ -81,7 +81,7 @@ impl World {
                     match t.state {
                         AlertState::Firing { .. } if self.firing.insert(name.clone()) => changes.push(name),
                         AlertState::Ended { .. } if self.firing.remove(&name) => {
-                            changes.push(format!("{name} over"))
+                            changes.push(format!("{name} over"));
                         }
                         _ => {}
                     }

@@ -89,6 +89,7 @@ impl PortableLook {
                 pid != own && parse::is_called(name, &comm, exe, &cmdline.to_string_lossy())
             }
         };
+        #[expect(clippy::disallowed_methods, reason = "sorted into a set at once")]
         let ids: std::collections::BTreeSet<Pid> =
             system.processes().iter().filter(|(pid, p)| matches(**pid, p)).map(|(pid, _)| *pid).collect();
         let alive = ids.into_iter().filter_map(|pid| Some((pid, system.process(pid)?)));
