@@ -6,7 +6,8 @@
 //! more of an address than scheme, host and port: paths of webhook URLs are secrets.
 //!
 //! Trust: the system's roots (`SSL_CERT_FILE`, `SSL_CERT_DIR` honoured), embedded ones only where there are none.
-//! A redirect to another origin gets neither credentials nor configured headers. [`Reach::Public`] keeps a client
+//! A redirect to another host, or from https down to http, gets neither credentials nor configured headers; a POST
+//! is never made a GET. Excerpts of answers have none of what was sent as a secret in them: [`Response::excerpt`]. [`Reach::Public`] keeps a client
 //! away from private addresses, whatever a name resolves to.
 //!
 //! Callers: `collect`, `notify`. It decides nothing about retries: it says what happened, in one [`Error`].
@@ -17,6 +18,7 @@ mod error;
 mod oauth2;
 mod options;
 mod pinned;
+mod redact;
 mod secret;
 #[cfg(test)]
 mod tests;
