@@ -9,10 +9,11 @@ use parking_lot::Mutex;
 use url::{Host, Url};
 
 use super::{
-    Auth, Error, HttpOptions, Reach, TokenSource,
+    Auth, Error, HttpOptions, Reach, Response, TokenSource,
     address::{Resolver, is_public},
     error::{classify, origin},
     redact::{Secrets, Sent},
+    response::target,
     tls::{self, Material},
 };
 use crate::runtime::Clock;
@@ -58,76 +59,6 @@ pub enum BodyMax {
     Refuse(usize),
     /// More is left unread.
     Cut(usize),
-}
-
-/// An answer, whatever its status. It knows what was sent for it, so that nothing secret is repeated.
-#[derive(Debug, Clone, Default)]
-pub struct Response {
-    /// Who answered: scheme, host and port after redirects.
-    pub peer: String,
-    /// HTTP status.
-    pub status: u16,
-    /// Headers.
-    pub headers: HeaderMap,
-    /// Body, decompressed.
-    pub body: Bytes,
-    /// What may come back in it.
-    pub(super) sent: Sent,
-}
-
-impl Response {
-    /// Whether the status is 2xx.
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// The answer if its status is 2xx.
-    ///
-    /// # Errors
-    /// [`Error::Status`] with the beginning of the text.
-    pub fn success(self) -> Result<Self, Error> {
-        if self.is_success() {
-            return Ok(self);
-        }
-        let excerpt = self.excerpt();
-        Err(Error::Status { peer: self.peer, status: self.status, excerpt })
-    }
-
-    /// The beginning of the body on one line, without what was sent to the peer as a secret.
-    pub fn excerpt(&self) -> String {
-        self.sent.secrets.excerpt(&self.body, self.sent.cut)
-    }
-
-    /// A part of the answer without what was sent to the peer as a secret.
-    pub fn redact(&self, text: &str) -> String {
-        self.sent.secrets.redact(text, false)
-    }
-
-    /// From here on the paths and queries of the addresses asked count as secrets too.
-    pub fn hide_addresses(&mut self) {
-        for url in &self.sent.urls {
-            self.sent.secrets.add_url(url);
-        }
-    }
-
-    /// Where a redirect that was not followed leads: scheme, host and port.
-    pub fn moved_to(&self) -> Option<String> {
-        if !matches!(self.status, 301 | 302 | 303 | 307 | 308) {
-            return None;
-        }
-        let to = target(&self.headers, self.sent.urls.last()?)?.ok()?;
-        Some(origin(&to))
-    }
-
-    /// `Retry-After` as seconds or as an HTTP date against `now_secs`, the Unix time; never negative.
-    pub fn retry_after(&self, now_secs: i64) -> Option<Duration> {
-        let text = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-        if let Ok(seconds) = text.parse::<f64>() {
-            return Duration::try_from_secs_f64(seconds.max(0.0)).ok();
-        }
-        let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_second();
-        Some(Duration::from_secs(at.saturating_sub(now_secs).max(0) as u64))
-    }
 }
 
 /// Sends requests with one set of options. Connections are kept and shared; cheap to clone.
@@ -202,7 +133,7 @@ fn parse(url: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
-fn check(url: &Url) -> Result<(), Error> {
+pub(super) fn check(url: &Url) -> Result<(), Error> {
     match (url.scheme(), url.host_str()) {
         ("http" | "https", Some(host)) if !host.is_empty() => Ok(()),
         ("http" | "https", _) => Err(Error::Url { reason: "no host" }),
@@ -481,16 +412,6 @@ fn deny_private(url: &Url) -> Result<(), Error> {
 /// prometheus S1).
 pub(super) fn keeps_trust(first: &Url, to: &Url) -> bool {
     first.host() == to.host() && (first.scheme() != "https" || to.scheme() == "https")
-}
-
-/// Where a redirect leads; `None` when it names no place and so is an answer.
-fn target(headers: &HeaderMap, from: &Url) -> Option<Result<Url, &'static str>> {
-    let location = headers.get(header::LOCATION)?;
-    let to = location.to_str().ok().and_then(|l| from.join(l).ok());
-    Some(match to {
-        Some(to) if check(&to).is_ok() => Ok(to),
-        _ => Err("to no valid http or https URL"),
-    })
 }
 
 async fn read(

@@ -19,15 +19,17 @@ mod oauth2;
 mod options;
 mod pinned;
 mod redact;
+mod response;
 mod secret;
 #[cfg(test)]
 mod tests;
 mod tls;
 
 pub use address::is_public;
-pub use client::{BodyMax, Client, Request, Response};
+pub use client::{BodyMax, Client, Request};
 pub use error::{Error, redact_url, tls_reason};
 pub use oauth2::TokenSource;
 pub use options::{Auth, Grant, HttpOptions, OAuth2, ProxyOptions, Reach, TlsOptions, TlsVersion};
+pub use response::Response;
 pub use secret::SecretSource;
 pub use tls::client_config;

@@ -207,10 +207,7 @@ fn sender(text: &str) -> Result<Mailbox, Error> {
 
 /// Whom a message goes to, and who is left out.
 fn recipients(text: &str) -> Result<(Mailboxes, Vec<Dropped>), Error> {
-    let (mut good, mut dropped) = mailboxes(text);
-    for mailbox in good.drain(good.len().min(RECIPIENTS_MAX)..) {
-        dropped.push(Dropped { address: shown(&mailbox.email.to_string()), reason: TOO_MANY });
-    }
+    let (good, dropped) = mailboxes(text);
     if good.is_empty() {
         let all = dropped.iter().map(|d| format!("`{}`: {}", d.address, d.reason)).collect::<Vec<_>>();
         let reason = if all.is_empty() { "no address".to_owned() } else { cut(&all.join("; "), HEADER_MAX) };
@@ -224,8 +221,12 @@ fn mailboxes(text: &str) -> (Vec<Mailbox>, Vec<Dropped>) {
     let (mut good, mut dropped) = (Vec::<Mailbox>::new(), Vec::<Dropped>::new());
     let text = clean(text);
     for written in split(&text) {
-        match mailbox(written) {
-            Ok(mailbox) if good.iter().any(|known| known.email == mailbox.email) => {}
+        let found = match mailbox(written) {
+            Ok(mailbox) if good.iter().any(|known| known.email == mailbox.email) => continue,
+            Ok(_) if good.len() == RECIPIENTS_MAX => Err(TOO_MANY),
+            found => found,
+        };
+        match found {
             Ok(mailbox) => good.push(mailbox),
             // A thousand of them say no more than a hundred.
             Err(reason) if dropped.len() < RECIPIENTS_MAX => {

@@ -144,7 +144,7 @@ async fn refusals_at_every_step() {
         ("CONNECT", "421 busy", false, "the connection: 421 busy"),
         ("EHLO", "421 4.3.2 closing", false, "EHLO: 421"),
         ("STARTTLS", "454 4.7.0 not now", false, "STARTTLS: 454"),
-        ("EHLO", "554 5.7.1 not you", false, "HELO: 503"),
+        ("EHLO", "554 5.7.1 not you", false, "offers no STARTTLS"),
         ("AUTH", "535 5.7.8 no", false, "the log-in: 535"),
         ("AUTH", "454 4.7.0 later", false, "the log-in: 454"),
         ("MAIL", "451 4.3.0 later", false, "the sender: 451"),
