@@ -15,13 +15,13 @@ use crate::{
     net::{Grant, OAuth2, ProxyOptions, SecretSource, TlsOptions},
     notify::{
         EmailAuth, EmailOptions, EmailTls,
-        tests::Lines,
         email::{
             Error, Mailer,
             mailer::Rendered,
             message::compose,
             session::{self, Refusal},
         },
+        tests::Lines,
     },
     runtime::{Clock, Tasks},
 };
