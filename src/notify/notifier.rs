@@ -184,7 +184,7 @@ pub(super) fn ended(send: &alerting::Send, took: Duration, answer: &Answer) {
             tracing::debug!(%integration, delivery, attempt, seconds, ?receiver_data, "delivered");
         }
         Err(Failure { error, permanent, retry_after, .. }) => {
-            let retry_after = retry_after.map(|d| d.as_secs_f64());
+            let retry_after = retry_after.map(Duration::as_secs_f64);
             tracing::debug!(
                 %integration, delivery, attempt, seconds, error, permanent, retry_after, "not delivered"
             );

@@ -268,8 +268,12 @@ impl Mailer {
         }
         drop(half_done);
         let mut left_out = LeftOut::default();
-        envelope.dropped.iter().for_each(|d| left_out.add(&d.address, d.reason));
-        refused.iter().for_each(|r| left_out.add(&r.address, &r.text));
+        for dropped in &envelope.dropped {
+            left_out.add(&dropped.address, dropped.reason);
+        }
+        for refusal in refused {
+            left_out.add(&refusal.address, &refusal.text);
+        }
         let text = left_out.text();
         self.tell(send, Matter::Recipients, left_out.addresses, &text, now);
         // What is kept of a receiver is only ever added to: an earlier refusal is taken back.
