@@ -9,9 +9,11 @@ use parking_lot::Mutex;
 use url::{Host, Url};
 
 use super::{
-    Auth, Error, HttpOptions, Reach, TokenSource,
+    Auth, Error, HttpOptions, Reach, Response, TokenSource,
     address::{Resolver, is_public},
-    error::{classify, excerpt, origin},
+    error::{classify, origin},
+    redact::{Secrets, Sent},
+    response::target,
     tls::{self, Material},
 };
 use crate::runtime::Clock;
@@ -26,6 +28,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 const IDLE_MAX: usize = 2;
 /// Ways out (Unix sockets, TLS names) that have their own connections; over that all are opened anew.
 const WAYS_MAX: usize = 256;
+/// Headers that are credentials, whoever sets them.
+const CREDENTIALS: [HeaderName; 3] = [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
 /// Sent when the caller names no other.
 const USER_AGENT: &str = concat!("botwatch/", env!("CARGO_PKG_VERSION"));
 
@@ -55,47 +59,6 @@ pub enum BodyMax {
     Refuse(usize),
     /// More is left unread.
     Cut(usize),
-}
-
-/// An answer, whatever its status.
-#[derive(Debug, Clone)]
-pub struct Response {
-    /// Who answered: scheme, host and port after redirects.
-    pub peer: String,
-    /// HTTP status.
-    pub status: u16,
-    /// Headers.
-    pub headers: HeaderMap,
-    /// Body, decompressed.
-    pub body: Bytes,
-}
-
-impl Response {
-    /// Whether the status is 2xx.
-    pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
-    /// The answer if its status is 2xx.
-    ///
-    /// # Errors
-    /// [`Error::Status`] with the beginning of the text.
-    pub fn success(self) -> Result<Self, Error> {
-        if self.is_success() {
-            return Ok(self);
-        }
-        Err(Error::Status { peer: self.peer, status: self.status, excerpt: excerpt(&self.body) })
-    }
-
-    /// `Retry-After` as seconds or as an HTTP date against `now_secs`, the Unix time; never negative.
-    pub fn retry_after(&self, now_secs: i64) -> Option<Duration> {
-        let text = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-        if let Ok(seconds) = text.parse::<f64>() {
-            return Duration::try_from_secs_f64(seconds.max(0.0)).ok();
-        }
-        let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_second();
-        Some(Duration::from_secs(at.saturating_sub(now_secs).max(0) as u64))
-    }
 }
 
 /// Sends requests with one set of options. Connections are kept and shared; cheap to clone.
@@ -170,7 +133,7 @@ fn parse(url: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
-fn check(url: &Url) -> Result<(), Error> {
+pub(super) fn check(url: &Url) -> Result<(), Error> {
     match (url.scheme(), url.host_str()) {
         ("http" | "https", Some(host)) if !host.is_empty() => Ok(()),
         ("http" | "https", _) => Err(Error::Url { reason: "no host" }),
@@ -195,38 +158,56 @@ fn secret_value(text: &str) -> Result<HeaderValue, Error> {
 }
 
 impl Inner {
-    /// The request, its redirects, the answer.
-    async fn exchange(&self, mut request: Request, mut url: Url) -> Result<Response, Error> {
-        let first = url.origin();
-        for _ in 0..=REDIRECTS_MAX {
-            let trusted = url.origin() == first;
-            let response = self.one(&request, &url, trusted).await?;
+    /// The request, its redirects, the answer. A redirect is followed only where the request stays what it is: a POST
+    /// that would become a GET (301, 302, 303) carries nothing any more, and 200 to that says nothing.
+    async fn exchange(&self, request: Request, mut url: Url) -> Result<Response, Error> {
+        let (first, mut sent) = (url.clone(), Sent::default());
+        let (mut trusted, mut renewed, mut redirects) = (true, false, 0);
+        let reads = request.method == Method::GET || request.method == Method::HEAD;
+        loop {
+            let response = self.one(&request, &url, trusted, &mut sent.secrets).await?;
             let status = response.status().as_u16();
-            let to = match status {
-                301 | 302 | 303 | 307 | 308 if self.options.follow_redirects => target(&response, &url),
-                _ => None,
-            };
-            let Some(to) = to else {
-                if status == 401
-                    && let Some(tokens) = &self.tokens
-                {
-                    tokens.forget().await;
+            if status == 401
+                && trusted
+                && let Some(tokens) = &self.tokens
+            {
+                tokens.forget().await;
+                // It may have been withdrawn before its time: a new one gets one chance.
+                if !std::mem::replace(&mut renewed, true) {
+                    continue;
                 }
-                return read(response, origin(&url), request.body_max).await;
+            }
+            let follow = self.options.follow_redirects
+                && (matches!(status, 307 | 308) || (reads && matches!(status, 301..=303)));
+            let to = if follow { target(response.headers(), &url) } else { None };
+            sent.urls.push(url.clone());
+            let Some(to) = to else { return read(response, origin(&url), request.body_max, sent).await };
+            redirects += 1;
+            let to = match to {
+                Ok(_) if redirects > REDIRECTS_MAX => Err("more than ten"),
+                to => to,
             };
-            let to = to.map_err(|reason| Error::Redirect { peer: origin(&url), reason })?;
-            if status <= 303 && request.method != Method::HEAD && request.method != Method::GET {
-                request.method = Method::GET;
-                request.body = Bytes::new();
-                request.headers.remove(header::CONTENT_TYPE);
+            let mut to = to.map_err(|reason| Error::Redirect { peer: origin(&url), reason })?;
+            // Once lost, trust stays lost: whoever was in between chose where it leads now.
+            trusted = trusted && keeps_trust(&first, &to);
+            if trusted && to.username().is_empty() {
+                // Cannot fail for http and https with a host.
+                let _ = to.set_username(url.username());
+                let _ = to.set_password(url.password());
             }
             url = to;
         }
-        Err(Error::Redirect { peer: origin(&url), reason: "more than ten" })
     }
 
-    /// One request to one URL. `trusted`: the origin that the caller asked for, which alone gets credentials.
-    async fn one(&self, request: &Request, url: &Url, trusted: bool) -> Result<reqwest::Response, Error> {
+    /// One request to one URL. `trusted`: the host that the caller asked for, which alone gets credentials. `secrets`
+    /// learns what is sent.
+    async fn one(
+        &self,
+        request: &Request,
+        url: &Url,
+        trusted: bool,
+        secrets: &mut Secrets,
+    ) -> Result<reqwest::Response, Error> {
         if self.options.reach == Reach::Public {
             deny_private(url)?;
         }
@@ -236,7 +217,7 @@ impl Inner {
         if trusted {
             self.add_configured(&mut headers, request.timeout).await?;
         } else {
-            for name in [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION] {
+            for name in CREDENTIALS {
                 headers.remove(name);
             }
         }
@@ -244,7 +225,9 @@ impl Inner {
         let mut target = url.clone();
         if let (Way::Named(_), Some(name)) = (&way, &self.options.tls.server_name) {
             let host = url[url::Position::BeforeHost..url::Position::AfterPort].to_owned();
-            headers.entry(header::HOST).or_insert(secret_value(&host)?);
+            let host = HeaderValue::from_str(&host)
+                .map_err(|_| Error::Url { reason: "the host is no header value" })?;
+            headers.entry(header::HOST).or_insert(host);
             target
                 .set_host(Some(name))
                 .map_err(|_| Error::Url { reason: "`server_name` is not a host name" })?;
@@ -252,6 +235,12 @@ impl Inner {
         if trusted && !url.username().is_empty() {
             headers.entry(header::AUTHORIZATION).or_insert(user_info(url)?);
         }
+        for (name, value) in &headers {
+            if value.is_sensitive() || CREDENTIALS.contains(name) {
+                secrets.add_header(value);
+            }
+        }
+        self.add_proxies(secrets);
         // Cannot fail for http and https with a host.
         let _ = target.set_username("");
         let _ = target.set_password(None);
@@ -259,6 +248,21 @@ impl Inner {
         let sent =
             client.request(request.method.clone(), target).headers(headers).body(request.body.clone()).send();
         sent.await.map_err(|e| classify(e, &peer))
+    }
+
+    /// A proxy may show what it was sent, too.
+    fn add_proxies(&self, secrets: &mut Secrets) {
+        let options = &self.options.proxy;
+        for url in [&options.http, &options.https].into_iter().flatten() {
+            if let Ok(url) = Url::parse(url.reveal())
+                && let Ok(value) = user_info(&url)
+            {
+                secrets.add_header(&value);
+            }
+        }
+        for value in options.connect_headers.values().flatten() {
+            secrets.add(value.reveal());
+        }
     }
 
     fn way(&self, request: &Request, url: &Url) -> Way {
@@ -404,17 +408,18 @@ fn deny_private(url: &Url) -> Result<(), Error> {
     }
 }
 
-/// Where a redirect leads; `None` when it names no place and so is an answer.
-fn target(response: &reqwest::Response, from: &Url) -> Option<Result<Url, &'static str>> {
-    let location = response.headers().get(header::LOCATION)?;
-    let to = location.to_str().ok().and_then(|l| from.join(l).ok());
-    Some(match to {
-        Some(to) if check(&to).is_ok() => Ok(to),
-        _ => Err("to no valid http or https URL"),
-    })
+/// Whether credentials for `first` may go to `to`: to no other host, and in the clear only where they began so (spec
+/// prometheus S1).
+pub(super) fn keeps_trust(first: &Url, to: &Url) -> bool {
+    first.host() == to.host() && (first.scheme() != "https" || to.scheme() == "https")
 }
 
-async fn read(mut response: reqwest::Response, peer: String, max: BodyMax) -> Result<Response, Error> {
+async fn read(
+    mut response: reqwest::Response,
+    peer: String,
+    max: BodyMax,
+    mut sent: Sent,
+) -> Result<Response, Error> {
     let (BodyMax::Refuse(limit) | BodyMax::Cut(limit)) = max;
     let mut body = Vec::with_capacity(response.content_length().unwrap_or(0).min(limit as u64) as usize);
     while let Some(chunk) = response.chunk().await.map_err(|e| classify(e, &peer))? {
@@ -424,10 +429,11 @@ async fn read(mut response: reqwest::Response, peer: String, max: BodyMax) -> Re
                 return Err(Error::TooLarge { peer, max: limit });
             }
             body.extend_from_slice(&chunk[..room]);
+            sent.cut = true;
             break;
         }
         body.extend_from_slice(&chunk);
     }
     let status = response.status().as_u16();
-    Ok(Response { peer, status, headers: std::mem::take(response.headers_mut()), body: body.into() })
+    Ok(Response { peer, status, headers: std::mem::take(response.headers_mut()), body: body.into(), sent })
 }

@@ -2,9 +2,6 @@
 
 use std::{error::Error as StdError, net::IpAddr, path::PathBuf, time::Duration};
 
-/// Longest excerpt of a peer's text in an error.
-const EXCERPT_MAX: usize = 200;
-
 /// Why there is no answer. Peers are named by scheme, host and port.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -118,15 +115,11 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether only a change of the configuration can help.
+    /// Whether only a change of the configuration can help. A redirect that leads nowhere is the peer's doing.
     pub fn is_permanent(&self) -> bool {
         matches!(
             self,
-            Self::Option { .. }
-                | Self::Url { .. }
-                | Self::Denied { .. }
-                | Self::Redirect { .. }
-                | Self::OAuth2 { refused: true, .. }
+            Self::Option { .. } | Self::Url { .. } | Self::Denied { .. } | Self::OAuth2 { refused: true, .. }
         )
     }
 
@@ -168,16 +161,6 @@ pub(super) fn origin(url: &url::Url) -> String {
     match url.port() {
         Some(port) => format!("{}://{host}:{port}", url.scheme()),
         None => format!("{}://{host}", url.scheme()),
-    }
-}
-
-/// The beginning of a peer's text, on one line.
-pub(super) fn excerpt(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(4 * EXCERPT_MAX)]);
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match words.char_indices().nth(EXCERPT_MAX) {
-        Some((end, _)) => format!("{}…", &words[..end]),
-        None => words,
     }
 }
 

@@ -6,7 +6,8 @@
 //! more of an address than scheme, host and port: paths of webhook URLs are secrets.
 //!
 //! Trust: the system's roots (`SSL_CERT_FILE`, `SSL_CERT_DIR` honoured), embedded ones only where there are none.
-//! A redirect to another origin gets neither credentials nor configured headers. [`Reach::Public`] keeps a client
+//! A redirect to another host, or from https down to http, gets neither credentials nor configured headers; a POST
+//! is never made a GET. Excerpts of answers have none of what was sent as a secret in them: [`Response::excerpt`]. [`Reach::Public`] keeps a client
 //! away from private addresses, whatever a name resolves to.
 //!
 //! Callers: `collect`, `notify`. It decides nothing about retries: it says what happened, in one [`Error`].
@@ -17,15 +18,18 @@ mod error;
 mod oauth2;
 mod options;
 mod pinned;
+mod redact;
+mod response;
 mod secret;
 #[cfg(test)]
 mod tests;
 mod tls;
 
 pub use address::is_public;
-pub use client::{BodyMax, Client, Request, Response};
+pub use client::{BodyMax, Client, Request};
 pub use error::{Error, redact_url, tls_reason};
 pub use oauth2::TokenSource;
 pub use options::{Auth, Grant, HttpOptions, OAuth2, ProxyOptions, Reach, TlsOptions, TlsVersion};
+pub use response::Response;
 pub use secret::SecretSource;
 pub use tls::client_config;

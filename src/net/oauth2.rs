@@ -9,8 +9,7 @@ use tokio::sync::Mutex;
 use url::form_urlencoded;
 
 use super::{
-    BodyMax, Client, Error, Grant, HttpOptions, OAuth2, Request, Response,
-    error::{excerpt, redact_url},
+    BodyMax, Client, Error, Grant, HttpOptions, OAuth2, Request, Response, error::redact_url, redact::Secrets,
 };
 use crate::runtime::Clock;
 
@@ -87,6 +86,7 @@ impl TokenSource {
     async fn ask(&self, state: &State, timeout: Duration) -> Result<Response, Error> {
         // Encoded at the end: the serializer can't be held over an await of a task.
         let mut form: Vec<(&str, String)> = Vec::new();
+        let mut secrets = Secrets::default();
         match &self.options.grant {
             Grant::ClientCredentials => {
                 form.push(("grant_type", "client_credentials".to_owned()));
@@ -96,6 +96,7 @@ impl TokenSource {
                     Some(newer) => newer.clone(),
                     None => source.read().await?,
                 };
+                secrets.add(token.reveal());
                 form.push(("grant_type", "refresh_token".to_owned()));
                 form.push(("refresh_token", token.reveal().to_owned()));
             }
@@ -111,12 +112,16 @@ impl TokenSource {
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         match &self.options.client_secret {
             Some(secret) if !state.in_body => {
-                headers.insert(header::AUTHORIZATION, self.basic(&secret.read().await?)?);
+                let secret = secret.read().await?;
+                secrets.add(secret.reveal());
+                headers.insert(header::AUTHORIZATION, self.basic(&secret)?);
             }
             secret => {
                 form.push(("client_id", self.options.client_id.clone()));
                 if let Some(secret) = secret {
-                    form.push(("client_secret", secret.read().await?.reveal().to_owned()));
+                    let secret = secret.read().await?;
+                    secrets.add(secret.reveal());
+                    form.push(("client_secret", secret.reveal().to_owned()));
                 }
             }
         }
@@ -129,7 +134,10 @@ impl TokenSource {
             body_max: BodyMax::Refuse(ANSWER_MAX),
             unix_socket: None,
         };
-        Box::pin(self.client.send(request)).await
+        let mut response = Box::pin(self.client.send(request)).await?;
+        // Those of the body; the headers' are known to the client.
+        response.sent.secrets.extend(secrets);
+        Ok(response)
     }
 
     /// Client id and secret are form-encoded before they become user and password (RFC 6749 §2.3.1).
@@ -151,13 +159,17 @@ impl TokenSource {
             refused,
         };
         let status = response.status;
+        if let Some(to) = response.moved_to() {
+            return Err(failed(format!("status {status}, moved to {to}: change `token_url`"), false));
+        }
         let Ok(answer) = serde_json::from_slice::<Answer>(&response.body) else {
             return Err(failed(format!("status {status}, not JSON"), false));
         };
         if let Some(code) = answer.error {
             let text = answer.error_description.unwrap_or_default();
             let refused = (400..500).contains(&status) && status != 429 && code != "temporarily_unavailable";
-            return Err(failed(excerpt(format!("{code} {text}").as_bytes()), refused));
+            let words = response.sent.secrets.excerpt(format!("{code} {text}").as_bytes(), false);
+            return Err(failed(words, refused));
         }
         let Some(token) = answer.access_token.filter(|t| status < 300 && !t.is_empty()) else {
             return Err(failed(format!("status {status} without a token"), false));

@@ -5,7 +5,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, header::RETRY_AFTER};
 use rcgen::{CertificateParams, KeyPair};
 
-use super::{Client, Error, HttpOptions, ProxyOptions, Response, SecretSource, TlsOptions, TlsVersion, *};
+use super::{
+    Client, Error, HttpOptions, ProxyOptions, Response, SecretSource, TlsOptions, TlsVersion,
+    redact::Secrets, *,
+};
 use crate::runtime::Clock;
 use botwatch_core::model::{Secret, Timestamp};
 
@@ -75,7 +78,7 @@ fn retry_after_in_both_forms() {
     ] {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, HeaderValue::from_static(text));
-        let response = Response { peer: String::new(), status: 429, headers, body: Default::default() };
+        let response = Response { status: 429, headers, ..Response::default() };
         assert_eq!(response.retry_after(now), expected, "{text}");
     }
 }
@@ -135,4 +138,69 @@ fn secrets_are_not_in_debug_texts() {
     };
     let text = format!("{options:?}");
     assert!(!text.contains("hunter2") && !text.contains("bob"), "{text}");
+}
+
+#[test]
+fn peers_cannot_make_us_repeat_what_was_sent() {
+    let mut secrets = Secrets::default();
+    let url = "https://joe:hunter22@h.example/services/T0123456/abcdef?key=s3cr3t77&n=1";
+    secrets.add_url(&url::Url::parse(url).expect("a URL"));
+    // joe-ops:a"b&c d1
+    secrets.add_header(&HeaderValue::from_static("Basic am9lLW9wczphImImYyBkMQ=="));
+    secrets.add_header(&HeaderValue::from_static("Bearer tok.en-1"));
+    secrets.add("overlap");
+    secrets.add("lapping");
+    for (text, expected) in [
+        ("no route /services/T0123456/abcdef?key=s3cr3t77&n=1", "no route <secret>"),
+        ("bad key s3cr3t77", "bad key <secret>"),
+        ("token T0123456 of hunter22", "token <secret> of <secret>"),
+        ("n is 1", "n is 1"),
+        ("authorization: Basic am9lLW9wczphImImYyBkMQ==\n", "authorization: <secret>\n"),
+        ("`am9lLW9wczphImImYyBkMQ`", "`<secret>`"),
+        (r#"{"user":"joe-ops","password":"a\"b&c d1"}"#, r#"{"user":"joe-ops","password":"<secret>"}"#),
+        ("<b>a&quot;b&amp;c d1</b>", "<b><secret></b>"),
+        ("no joe-ops:a\"b&c d1", "no <secret>"),
+        ("tok.en-1 has expired", "<secret> has expired"),
+        ("overlapping", "<secret>"),
+    ] {
+        assert_eq!(secrets.redact(text, false), expected);
+    }
+    assert!(!format!("{:?}", Response::default()).contains("Secrets"));
+}
+
+#[test]
+fn excerpts_have_not_even_half_a_secret() {
+    let secret = "s3cr3t-of-24-characters!";
+    let mut secrets = Secrets::default();
+    secrets.add(secret);
+    let (long, huge) = ("x".repeat(190), " ".repeat(64 * 1024 - 6));
+    for (body, cut, expected) in [
+        // Where the excerpt is cut.
+        (format!("{long} {secret} and more"), false, format!("{long} <secret> …")),
+        // Where the body was cut.
+        (format!("bad {}", &secret[..9]), true, "bad <secret>".to_owned()),
+        (format!("bad {}", &secret[..9]), false, "bad s3cr3t-of".to_owned()),
+        // Where the search ends.
+        (format!("a{huge}{secret}"), false, "a <secret>".to_owned()),
+        ("one\n  line".to_owned(), false, "one line".to_owned()),
+        (String::new(), true, String::new()),
+    ] {
+        assert_eq!(secrets.excerpt(body.as_bytes(), cut), expected, "{}", body.len());
+    }
+}
+
+#[test]
+fn credentials_stay_with_their_host() {
+    for (first, to, expected) in [
+        ("http://bot:1/a", "http://bot:2/b", true),
+        ("http://bot/a", "https://bot/a", true),
+        ("https://bot/a", "https://BOT:8443/a", true),
+        ("https://bot/a", "http://bot/a", false),
+        ("http://bot/a", "http://bot.example/a", false),
+        ("http://127.0.0.1/", "http://localhost/", false),
+        ("http://[::1]/", "http://[::1]:9/", true),
+    ] {
+        let url = |text: &str| url::Url::parse(text).expect("a URL");
+        assert_eq!(client::keeps_trust(&url(first), &url(to)), expected, "{first} {to}");
+    }
 }

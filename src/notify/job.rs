@@ -21,7 +21,7 @@ use super::{
     metrics::Metrics,
 };
 use crate::{
-    net::{Auth, BodyMax, Client, HttpOptions, Request, Response, SecretSource},
+    net::{BodyMax, Client, Request, Response},
     runtime::{Clock, Tasks},
 };
 
@@ -91,7 +91,8 @@ impl Job {
         }
     }
 
-    /// Posts JSON and reads the answer, whatever its status, up to `body_max` bytes.
+    /// Posts JSON and reads the answer, whatever its status, up to `body_max` bytes. Its texts have no secrets in them,
+    /// of which the address is one.
     pub(super) async fn post(
         &self,
         client: &Client,
@@ -110,67 +111,24 @@ impl Job {
             body_max: BodyMax::Cut(body_max),
             unix_socket: None,
         };
-        let answer = client.send(request).await;
+        let mut answer = client.send(request).await;
+        if let Ok(response) = &mut answer {
+            response.hide_addresses();
+        }
         let id = &self.send.delivery.integration;
         self.metrics.request(id, !answer.as_ref().is_ok_and(Response::is_success));
         answer.map_err(|e| Failure::of_net(&e))
     }
 
-    /// What an answer that is no success means. `secrets` are not repeated.
-    pub(super) fn refusal(&self, response: Response, secrets: &[String]) -> Failure {
+    /// What an answer that is no success means.
+    pub(super) fn refusal(&self, response: &Response) -> Failure {
         let retry_after = response.retry_after(self.clock.now().0 / 1000).map(|d| {
             botwatch_core::model::Duration::from_millis(i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
         });
-        let (peer, status) = (response.peer.clone(), response.status);
-        let excerpt = match response.success() {
-            Err(crate::net::Error::Status { excerpt, .. }) => redact(&excerpt, secrets),
-            _ => String::new(),
+        let text = match response.moved_to() {
+            Some(place) => format!("moved to {place}: change the URL"),
+            None => response.excerpt(),
         };
-        Failure::of_status(&peer, status, &excerpt, retry_after)
+        Failure::of_status(&response.peer, response.status, &text, retry_after)
     }
-}
-
-/// Shorter texts would be found by chance.
-const SECRET_MIN: usize = 6;
-
-/// What a peer must not make us repeat: the address's path, query, user and password, whole and in parts, and the
-/// credentials and headers that were sent.
-pub(super) async fn secrets(url: &str, http: &HttpOptions) -> Vec<String> {
-    let mut secrets = secrets_of(url);
-    let sent: Vec<&SecretSource> = match &http.auth {
-        Auth::None => Vec::new(),
-        Auth::Basic { password, .. } => vec![password],
-        Auth::Authorization { credentials, .. } => vec![credentials],
-        // The token itself is known to the client alone.
-        Auth::OAuth2(oauth2) => oauth2.client_secret.iter().collect(),
-    };
-    for source in sent.into_iter().chain(http.http_headers.values().flatten()) {
-        if let Ok(secret) = source.read().await {
-            secrets.push(secret.reveal().to_owned());
-        }
-    }
-    longest_first(secrets)
-}
-
-/// Of an address alone.
-pub(super) fn secrets_of(url: &str) -> Vec<String> {
-    let Ok(parsed) = url::Url::parse(url) else { return Vec::new() };
-    let mut secrets = vec![url.to_owned(), parsed[url::Position::BeforePath..].to_owned()];
-    secrets.extend(parsed.path().split('/').map(str::to_owned));
-    secrets.extend(parsed.query_pairs().map(|(_, value)| value.into_owned()));
-    secrets.extend(parsed.query().map(str::to_owned));
-    secrets.extend([parsed.username(), parsed.password().unwrap_or_default()].map(str::to_owned));
-    longest_first(secrets)
-}
-
-/// So that none is left in part.
-fn longest_first(mut secrets: Vec<String>) -> Vec<String> {
-    secrets.retain(|s| s.len() >= SECRET_MIN);
-    secrets.sort_by_key(|s| std::cmp::Reverse(s.len()));
-    secrets
-}
-
-/// A text without secrets.
-pub(super) fn redact(text: &str, secrets: &[String]) -> String {
-    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "<secret>"))
 }

@@ -7,7 +7,7 @@ use std::{
 
 use botwatch_core::{
     alerting::{self, IntegrationId, Outcome},
-    model::Timestamp,
+    model::{Duration, Timestamp},
 };
 use futures_util::FutureExt as _;
 use parking_lot::{Mutex, RwLock};
@@ -136,7 +136,9 @@ impl Inner {
             metrics: self.metrics.clone(),
             log: Arc::clone(&self.log),
         };
+        begins(&job.send);
         let answer = in_time(&job, worker, begun).await;
+        ended(&job.send, self.clock.now().since(begun), &answer);
         self.note(&job.send.delivery.integration, begun, &answer);
         match answer {
             Ok(receiver_data) => Outcome::Delivered { receiver_data },
@@ -154,6 +156,38 @@ impl Inner {
         let say = self.log.lock().note(id, now, failure);
         if let Some(say) = say {
             say.write(id, failure);
+        }
+    }
+}
+
+/// What `DEBUG=alerting:notify` shows of each attempt.
+pub(super) fn begins(send: &alerting::Send) {
+    let delivery = &send.delivery;
+    tracing::debug!(
+        integration = %delivery.integration,
+        delivery = %delivery.id.0,
+        attempt = send.attempt,
+        alerts = delivery.alerts.len(),
+        reason = %delivery.reason,
+        group = %delivery.group_key,
+        deadline = %send.deadline,
+        "attempt begins"
+    );
+}
+
+/// As [`begins`]. Errors and what receivers said have no secrets in them.
+pub(super) fn ended(send: &alerting::Send, took: Duration, answer: &Answer) {
+    let (integration, delivery, attempt) = (&send.delivery.integration, &*send.delivery.id.0, send.attempt);
+    let seconds = took.as_secs_f64();
+    match answer {
+        Ok(receiver_data) => {
+            tracing::debug!(%integration, delivery, attempt, seconds, ?receiver_data, "delivered");
+        }
+        Err(Failure { error, permanent, retry_after, .. }) => {
+            let retry_after = retry_after.map(Duration::as_secs_f64);
+            tracing::debug!(
+                %integration, delivery, attempt, seconds, error, permanent, retry_after, "not delivered"
+            );
         }
     }
 }

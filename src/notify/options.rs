@@ -49,7 +49,7 @@ pub struct WebhookOptions {
 /// E-mail to one list of recipients.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EmailOptions {
-    /// Recipients; a template, comma-separated addresses.
+    /// Recipients; a template, addresses between commas or semicolons. What is no address is left out and told.
     pub to: Arc<str>,
     /// Sender; a template.
     pub from: Arc<str>,

@@ -3,19 +3,21 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use botwatch_core::{
-    alerting::{Delivery, DeliveryId, EpisodeId, IntegrationId, NotifiedAlert, Outcome},
+    alerting::{self, Delivery, DeliveryId, EpisodeId, IntegrationId, NotifiedAlert, Outcome},
     model::{Alert, Duration, Labels, Timestamp},
     template::{Data, Templates},
 };
+use parking_lot::Mutex;
 use prometheus::{Encoder as _, Registry, TextEncoder};
+use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt as _};
 
 use super::{
     failure::{Failure, FailureReason},
-    job::{redact, secrets_of},
     json,
     log::{Log, Say},
     message,
     metrics::Metrics,
+    notifier,
     severity::{colour, worst},
 };
 use crate::net;
@@ -136,7 +138,10 @@ fn json_is_escaped_as_go_does() {
 fn statuses_and_errors_are_sorted() {
     use FailureReason::*;
     for (status, permanent, reason) in [
-        (301, true, Other),
+        (300, true, Other),
+        (301, false, Other),
+        (304, true, Other),
+        (307, false, Other),
         (400, true, ClientError),
         (401, true, AuthError),
         (403, true, AuthError),
@@ -172,20 +177,6 @@ fn statuses_and_errors_are_sorted() {
         let failure = Failure::of_net(&error);
         assert_eq!((failure.permanent, failure.reason, &*failure.error), (permanent, reason, text));
     }
-}
-
-#[test]
-fn peers_cannot_make_us_repeat_an_address() {
-    let secrets = secrets_of("https://joe:hunter22@h.example/services/T0123456/abcdef?key=s3cr3t77&n=1");
-    for (text, expected) in [
-        ("no route /services/T0123456/abcdef?key=s3cr3t77&n=1", "no route <secret>"),
-        ("bad key s3cr3t77", "bad key <secret>"),
-        ("token T0123456 of hunter22", "token <secret> of <secret>"),
-        ("n is 1", "n is 1"),
-    ] {
-        assert_eq!(redact(text, &secrets), expected);
-    }
-    assert!(secrets_of("no url").is_empty());
 }
 
 #[test]
@@ -270,6 +261,66 @@ fn severities_and_their_colours() {
         (false, None, "danger"),
     ] {
         assert_eq!(colour(resolved, severity), expected);
+    }
+}
+
+/// What this thread tells the log, a line an event: level, then message and fields.
+#[derive(Clone, Default)]
+pub(super) struct Lines(Arc<Mutex<String>>);
+
+impl Lines {
+    pub(super) fn collect(&self) -> tracing::subscriber::DefaultGuard {
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()))
+    }
+
+    pub(super) fn take(&self) -> String {
+        std::mem::take(&mut self.0.lock())
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        // Libraries tell their own things.
+        if !event.metadata().target().starts_with("botwatch::notify") {
+            return;
+        }
+        let mut text = self.0.lock();
+        text.push_str(event.metadata().level().as_str());
+        event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            text.push_str(&format!(" {}={value:?}", field.name()));
+        });
+        text.push('\n');
+    }
+}
+
+#[test]
+fn each_attempt_and_its_end_can_be_followed() {
+    let lines = Lines::default();
+    let guard = lines.collect();
+    let send = alerting::Send {
+        after: alerting::Seq(1),
+        delivery: Arc::new(delivery("ops", vec![alert(&[("alertname", "A")], &[], false)])),
+        attempt: 3,
+        deadline: Timestamp(20_000),
+        receiver_data: BTreeMap::new(),
+    };
+    notifier::begins(&send);
+    notifier::ended(&send, Duration::from_millis(1500), &Ok(BTreeMap::new()));
+    let failure = Failure::of_status("http://x", 503, "", Some(Duration::from_secs(7)));
+    notifier::ended(&send, Duration::from_millis(1500), &Err(failure));
+    drop(guard);
+    let told = lines.take();
+    let told: Vec<&str> = told.lines().collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    for (line, parts) in told.iter().zip([
+        &["attempt begins", "alerts=1", "group=", "first notification"][..],
+        &["delivered", "seconds=1.5"],
+        &["not delivered", "http://x answered 503", "permanent=false", "retry_after=7.0"],
+    ]) {
+        assert!(line.starts_with("DEBUG "), "{line}");
+        for part in ["ops/webhook/1", "7-0123456789abcdef", "attempt=3"].iter().chain(parts) {
+            assert!(line.contains(part), "{part}: {line}");
+        }
     }
 }
 

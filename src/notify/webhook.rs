@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     WebhookOptions,
     failure::{Answer, Failure, FailureReason},
-    job::{COURSES_MAX, Job, secrets},
+    job::{COURSES_MAX, Job},
     json, message,
     severity::worst,
 };
@@ -45,7 +45,7 @@ pub(super) async fn attempt(job: &Job, options: &Arc<WebhookOptions>, client: &C
     if response.is_success() {
         return Ok(BTreeMap::new());
     }
-    Err(job.refusal(response, &secrets(&url, &options.http).await))
+    Err(job.refusal(&response))
 }
 
 fn body(job: &Job, options: &WebhookOptions) -> serde_json::Result<Vec<u8>> {

@@ -1,5 +1,6 @@
 //! What can go wrong between a delivery and a server's "250".
 
+use super::session::Refusal;
 use crate::net;
 
 /// Why a message was not delivered. No text has a secret in it.
@@ -69,10 +70,10 @@ pub enum Error {
         permanent: bool,
     },
     /// The server refused every recipient.
-    #[error("the server refused every recipient: {texts}")]
+    #[error("the server refused every recipient: {}", Refusal::texts(refused))]
     Recipients {
         /// Who, and its words.
-        texts: String,
+        refused: Vec<Refusal>,
         /// All for good.
         permanent: bool,
     },
@@ -122,17 +123,12 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether trying again can't help.
+    /// Whether trying again can't help. What the server offers and whom it lets in is its own affair, and may be mended
+    /// there: that is tried again, as Alertmanager does (spec alertmanager §2.10).
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Net(e) => e.is_permanent(),
-            Self::Option { .. }
-            | Self::Template { .. }
-            | Self::Address { .. }
-            | Self::NoStartTls
-            | Self::NoMechanism { .. }
-            | Self::Unencrypted
-            | Self::NoUtf8 => true,
+            Self::Option { .. } | Self::Template { .. } | Self::Address { .. } | Self::NoUtf8 => true,
             Self::Refused { permanent, .. } | Self::Recipients { permanent, .. } => *permanent,
             Self::Dns { .. }
             | Self::Connect { .. }
@@ -140,7 +136,10 @@ impl Error {
             | Self::Protocol { .. }
             | Self::Timeout { .. }
             | Self::Broken { .. }
-            | Self::Unanswered { .. } => false,
+            | Self::Unanswered { .. }
+            | Self::NoStartTls
+            | Self::NoMechanism { .. }
+            | Self::Unencrypted => false,
         }
     }
 

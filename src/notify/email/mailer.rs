@@ -20,8 +20,9 @@ use super::{
 };
 use crate::{
     net::TokenSource,
-    notify::{Course, EmailAuth, EmailOptions},
+    notify::{Course, EmailAuth, EmailOptions, message::truncate},
     runtime::Clock,
+    telemetry::{Changes, Say},
 };
 
 /// Subject unless a header sets it.
@@ -43,6 +44,35 @@ pub struct Mailer {
     tokens: Option<TokenSource>,
     /// Who has a message already that others are still to get.
     half_done: Mutex<BTreeMap<DeliveryId, BTreeSet<String>>>,
+    /// What was told of messages that went out all the same, and of whom or what.
+    told: Mutex<Changes<Matter, Vec<String>>>,
+}
+
+/// What may be wrong with a message that goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Matter {
+    Templates,
+    Recipients,
+}
+
+/// Recipients who never get a message.
+#[derive(Debug, Default)]
+struct LeftOut {
+    addresses: Vec<String>,
+    /// Each with why.
+    texts: Vec<String>,
+}
+
+impl LeftOut {
+    fn add(&mut self, address: &str, why: &str) {
+        self.addresses.push(address.to_owned());
+        self.texts.push(format!("{address}: {why}"));
+    }
+
+    /// All of it, not endless: it is kept with the group.
+    fn text(&self) -> String {
+        truncate(self.texts.join("; "), session::TEXTS_MAX)
+    }
 }
 
 /// What the templates gave.
@@ -76,7 +106,8 @@ impl Mailer {
             EmailAuth::XOAuth2 { oauth2, .. } => Some(TokenSource::new((**oauth2).clone(), clock)?),
             EmailAuth::None | EmailAuth::Password { .. } => None,
         };
-        Ok(Self { options: options.clone(), tokens, half_done: Mutex::default() })
+        let told = Mutex::new(Changes::new(2));
+        Ok(Self { options: options.clone(), tokens, half_done: Mutex::default(), told })
     }
 
     /// Makes one attempt, ended at `send.deadline` at the latest. `course` is of the first alert.
@@ -88,7 +119,7 @@ impl Mailer {
         course: Option<Course>,
         now: Timestamp,
     ) -> Outcome {
-        match self.render(data, templates) {
+        match self.render(send, data, templates, now) {
             Ok(rendered) => self.perform(send, data, rendered, course, now).await,
             Err(e) => failed(&e),
         }
@@ -107,7 +138,13 @@ impl Mailer {
     }
 
     /// Where a body's template fails, the built-in one stands in and says so: a page must not be lost to a typo.
-    fn render(&self, data: &Data, templates: &Templates) -> Result<Rendered, Error> {
+    fn render(
+        &self,
+        send: &Send,
+        data: &Data,
+        templates: &Templates,
+        now: Timestamp,
+    ) -> Result<Rendered, Error> {
         let line = |field: &str, text: &str| {
             let failed = |e: botwatch_core::template::TemplateError| Error::Template {
                 field: field.to_owned(),
@@ -150,9 +187,10 @@ impl Mailer {
             text = line("text", TEXT).unwrap_or_default();
         }
         for reason in &trouble {
-            tracing::warn!(receiver = %data.receiver, "e-mail goes out with the built-in template: {reason}");
             text.push_str(&format!("\n\nbotwatch: built-in template used: {reason}\n"));
         }
+        let problems = trouble.join("; ");
+        self.tell(send, Matter::Templates, trouble, &problems, now);
         let (to, from) = (line("to", &self.options.to)?, line("from", &self.options.from)?);
         Ok(Rendered { to, from, subject, headers, html, text })
     }
@@ -194,54 +232,77 @@ impl Mailer {
             session::deliver(&self.options, tokens, &envelope, &message, left).await
         };
         match result {
-            Ok(refused) => Ok(self.settle(send, done, &envelope, &refused)),
+            Ok(refused) => Ok(self.settle(send, done, &envelope, &refused, now)),
             // The others have it; these never will.
-            Err(Error::Recipients { texts, permanent: true }) if !done.is_empty() => {
-                self.half_done.lock().remove(&delivery.id);
-                Ok(delivered_but(&texts))
+            Err(Error::Recipients { refused, permanent: true }) if !done.is_empty() => {
+                Ok(self.settle(send, done, &envelope, &refused, now))
             }
             Err(e) => Err(e),
         }
     }
 
-    /// What became of a message that the server took for at least one recipient.
+    /// What became of a message that the server took for at least one recipient, now or before.
     fn settle(
         &self,
         send: &Send,
         mut done: BTreeSet<String>,
         envelope: &Envelope,
         refused: &[Refusal],
+        now: Timestamp,
     ) -> Outcome {
         let id = &send.delivery.id;
         let mut half_done = self.half_done.lock();
         half_done.remove(id);
-        let texts =
-            refused.iter().map(|r| format!("{}: {}", r.address, r.text)).collect::<Vec<_>>().join("; ");
-        if refused.is_empty() {
-            // What is kept of a receiver is only ever added to: an earlier refusal is taken back.
-            let stale = send.receiver_data.get(REFUSED).is_some_and(|text| !text.is_empty());
-            let receiver_data = stale.then(|| (REFUSED.to_owned(), String::new())).into_iter().collect();
-            return Outcome::Delivered { receiver_data };
+        if refused.iter().any(|r| !r.permanent) {
+            let took = envelope.to.iter().filter(|a| !refused.iter().any(|r| r.address == **a));
+            done.extend(took.cloned());
+            half_done.insert(id.clone(), done);
+            while half_done.len() > HALF_DONE_MAX {
+                half_done.pop_first();
+            }
+            let error = format!(
+                "the server refused some recipients, the others have it: {}",
+                Refusal::texts(refused)
+            );
+            return Outcome::Transient { error, retry_after: None };
         }
-        if refused.iter().all(|r| r.permanent) {
-            return delivered_but(&texts);
+        drop(half_done);
+        let mut left_out = LeftOut::default();
+        for dropped in &envelope.dropped {
+            left_out.add(&dropped.address, dropped.reason);
         }
-        let took = envelope.to.iter().filter(|a| !refused.iter().any(|r| r.address == **a));
-        done.extend(took.cloned());
-        half_done.insert(id.clone(), done);
-        while half_done.len() > HALF_DONE_MAX {
-            half_done.pop_first();
+        for refusal in refused {
+            left_out.add(&refusal.address, &refusal.text);
         }
-        Outcome::Transient {
-            error: format!("the server refused some recipients, the others have it: {texts}"),
-            retry_after: None,
+        let text = left_out.text();
+        self.tell(send, Matter::Recipients, left_out.addresses, &text, now);
+        // What is kept of a receiver is only ever added to: an earlier refusal is taken back.
+        let stale = send.receiver_data.get(REFUSED).is_some_and(|text| !text.is_empty());
+        let kept = (stale || !text.is_empty()).then(|| (REFUSED.to_owned(), text));
+        Outcome::Delivered { receiver_data: kept.into_iter().collect() }
+    }
+
+    /// In the log on change and once an hour; `of` is what it is about, without the server's words, which differ from
+    /// message to message.
+    fn tell(&self, send: &Send, matter: Matter, of: Vec<String>, text: &str, now: Timestamp) {
+        let integration = &send.delivery.integration;
+        let problem = Some(of).filter(|of| !of.is_empty());
+        let say = self.told.lock().look(matter, problem, now);
+        let (what, over) = match matter {
+            Matter::Templates => {
+                ("e-mail goes out with the built-in template", "e-mail has its own templates again")
+            }
+            Matter::Recipients => {
+                ("e-mail delivered, but not to everybody", "e-mail reaches everybody again")
+            }
+        };
+        match say {
+            Say::Nothing => {}
+            Say::Changed => tracing::warn!(%integration, "{what}: {text}"),
+            Say::Still { since, times } => tracing::warn!(%integration, %since, times, "{what}: {text}"),
+            Say::Over { since, times } => tracing::info!(%integration, %since, times, "{over}"),
         }
     }
-}
-
-fn delivered_but(texts: &str) -> Outcome {
-    tracing::warn!("e-mail delivered, but not to everybody: {texts}");
-    Outcome::Delivered { receiver_data: BTreeMap::from([(REFUSED.to_owned(), texts.to_owned())]) }
 }
 
 fn failed(error: &Error) -> Outcome {

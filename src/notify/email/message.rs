@@ -28,6 +28,10 @@ const SUBJECT_MAX: usize = 250;
 const PART_MAX: usize = 2 * 1024 * 1024;
 /// Recipients of one message; servers must take 100 (RFC 5321 §4.5.3.1.8).
 const RECIPIENTS_MAX: usize = 100;
+/// Longest address that is shown.
+const SHOWN_MAX: usize = 80;
+const TOO_MANY: &str = "more than 100 recipients";
+const UNWRITABLE: &str = "can't be written to";
 /// What a chart's `<img>` has in it.
 const CHART: &str = "cid:chart";
 /// Headers that make the message readable; nobody else may set them.
@@ -61,6 +65,16 @@ pub(super) struct Envelope {
     pub(super) to: Vec<String>,
     /// One of the addresses needs SMTPUTF8.
     pub(super) utf8: bool,
+    /// What was configured and can't be written to.
+    pub(super) dropped: Vec<Dropped>,
+}
+
+/// A recipient that is none.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Dropped {
+    /// As written, shortened.
+    pub(super) address: String,
+    pub(super) reason: &'static str,
 }
 
 /// Whether a header of that name may be set.
@@ -70,16 +84,14 @@ pub(super) fn may_be_set(name: &str) -> bool {
     legal && !RESERVED.iter().any(|r| r.eq_ignore_ascii_case(name))
 }
 
-/// Makes the message, and says to whom it goes.
+/// Makes the message, and says to whom it goes: to every address that can be written to, and it is told which can't.
 ///
 /// # Errors
 /// [`Error::Address`].
 pub(super) fn compose(parts: Parts<'_>) -> Result<(Envelope, Vec<u8>), Error> {
-    let from = mailboxes("from", parts.from)?;
-    let from = Some(from).filter(|list| list.iter().count() == 1).and_then(Mailboxes::into_single);
-    let from = from.ok_or(Error::Address { field: "from", reason: "not one address".to_owned() })?;
-    let to = mailboxes("to", parts.to)?;
-    let envelope = envelope(&from, &to)?;
+    let from = sender(parts.from)?;
+    let (to, dropped) = recipients(parts.to)?;
+    let envelope = envelope(&from, &to, dropped);
     let domain = envelope.from.rsplit_once('@').map_or("localhost", |(_, domain)| domain).to_owned();
     let headers = headers(&parts, from, to, &domain);
     let boundary = hash(&["boundary", parts.delivery]);
@@ -181,57 +193,101 @@ fn list_label(receiver: &str) -> String {
     if label.is_empty() { "receiver".to_owned() } else { label.to_owned() }
 }
 
-fn mailboxes(field: &'static str, text: &str) -> Result<Mailboxes, Error> {
-    let list = clean(text);
-    // Templates that range over names leave commas at the end, or two in a row.
-    let list = list.trim_matches([',', ' ']);
-    if list.is_empty() {
-        return Err(Error::Address { field, reason: "no address".to_owned() });
+/// The one address that a message is from.
+fn sender(text: &str) -> Result<Mailbox, Error> {
+    let bad = |reason: String| Error::Address { field: "from", reason };
+    let (good, dropped) = mailboxes(text);
+    match (good.as_slice(), dropped.as_slice()) {
+        ([from], []) => Ok(from.clone()),
+        ([], []) => Err(bad("no address".to_owned())),
+        ([], [one]) => Err(bad(format!("`{}`: {}", one.address, one.reason))),
+        _ => Err(bad("not one address".to_owned())),
     }
-    let bad = |_| Error::Address { field, reason: format!("no list of addresses: `{list}`") };
-    let list: Mailboxes = list.parse().map_err(bad)?;
-    // Names of hosts are ASCII in headers and commands alike, or servers without SMTPUTF8 would refuse.
-    list.into_iter().map(|m| Ok(Mailbox::new(m.name, ascii(field, &m.email)?))).collect()
 }
 
-fn envelope(from: &Mailbox, to: &Mailboxes) -> Result<Envelope, Error> {
-    let mut envelope = Envelope { from: path("from", &from.email)?, to: Vec::new(), utf8: false };
-    for mailbox in to.iter() {
-        let address = path("to", &mailbox.email)?;
-        if !envelope.to.contains(&address) {
-            envelope.to.push(address);
-        }
-    }
-    if envelope.to.len() > RECIPIENTS_MAX {
-        let reason = format!("more than {RECIPIENTS_MAX} recipients");
+/// Whom a message goes to, and who is left out.
+fn recipients(text: &str) -> Result<(Mailboxes, Vec<Dropped>), Error> {
+    let (good, dropped) = mailboxes(text);
+    if good.is_empty() {
+        let all = dropped.iter().map(|d| format!("`{}`: {}", d.address, d.reason)).collect::<Vec<_>>();
+        let reason = if all.is_empty() { "no address".to_owned() } else { cut(&all.join("; "), HEADER_MAX) };
         return Err(Error::Address { field: "to", reason });
     }
-    envelope.utf8 = envelope.to.iter().chain([&envelope.from]).any(|a| !a.is_ascii());
-    Ok(envelope)
+    Ok((good.into_iter().collect(), dropped))
 }
 
-/// An address as it stands in a command.
-fn path(field: &'static str, address: &Address) -> Result<String, Error> {
-    let bad = || Error::Address { field, reason: format!("`{address}` can't be written to") };
-    let (user, domain) = (address.user(), address.domain());
-    if [user, domain]
-        .iter()
-        .any(|s| s.is_empty() || s.contains(|c: char| c.is_control() || "<> ".contains(c)))
-    {
-        return Err(bad());
+/// The addresses of a list, each once and ready for headers and commands, and what is none.
+fn mailboxes(text: &str) -> (Vec<Mailbox>, Vec<Dropped>) {
+    let (mut good, mut dropped) = (Vec::<Mailbox>::new(), Vec::<Dropped>::new());
+    let text = clean(text);
+    for written in split(&text) {
+        let found = match mailbox(written) {
+            Ok(mailbox) if good.iter().any(|known| known.email == mailbox.email) => continue,
+            Ok(_) if good.len() == RECIPIENTS_MAX => Err(TOO_MANY),
+            found => found,
+        };
+        match found {
+            Ok(mailbox) => good.push(mailbox),
+            // A thousand of them say no more than a hundred.
+            Err(reason) if dropped.len() < RECIPIENTS_MAX => {
+                dropped.push(Dropped { address: shown(written), reason });
+            }
+            Err(_) => {}
+        }
     }
-    Ok(format!("{user}@{domain}"))
+    (good, dropped)
 }
 
-fn ascii(field: &'static str, address: &Address) -> Result<Address, Error> {
-    if address.domain().is_ascii() {
-        return Ok(address.clone());
+fn mailbox(written: &str) -> Result<Mailbox, &'static str> {
+    let mailbox: Mailbox = written.parse().map_err(|_| "no address")?;
+    let (user, domain) = (mailbox.email.user(), mailbox.email.domain());
+    let odd = |s: &str| s.is_empty() || s.contains(|c: char| c.is_control() || "<> ".contains(c));
+    if odd(user) || odd(domain) {
+        return Err(UNWRITABLE);
     }
-    let domain = match url::Host::parse(address.domain()) {
-        Ok(url::Host::Domain(domain)) => Address::new(address.user(), domain).ok(),
-        _ => None,
-    };
-    domain.ok_or_else(|| Error::Address { field, reason: format!("`{address}` can't be written to") })
+    if domain.is_ascii() {
+        return Ok(mailbox);
+    }
+    // Names of hosts are ASCII in headers and commands alike, or servers without SMTPUTF8 would refuse.
+    let Ok(url::Host::Domain(domain)) = url::Host::parse(domain) else { return Err(UNWRITABLE) };
+    let email = Address::new(user, domain).map_err(|_| UNWRITABLE)?;
+    Ok(Mailbox::new(mailbox.name, email))
+}
+
+/// The parts of a list between `,` or `;`, which count neither in quotes nor in angle brackets. Templates that range
+/// over names leave separators at the end, or two in a row.
+fn split(list: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut quoted, mut escaped, mut angle) = (Vec::new(), 0, false, false, false);
+    for (at, c) in list.char_indices() {
+        match c {
+            _ if std::mem::take(&mut escaped) => {}
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '<' | '>' if !quoted => angle = c == '<',
+            ',' | ';' if !quoted && !angle => {
+                parts.push(&list[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&list[start..]);
+    if quoted || angle {
+        // What is never closed would swallow all that follows.
+        parts = list.split([',', ';']).collect();
+    }
+    parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).collect()
+}
+
+fn shown(address: &str) -> String {
+    cut(address, SHOWN_MAX)
+}
+
+fn envelope(from: &Mailbox, to: &Mailboxes, dropped: Vec<Dropped>) -> Envelope {
+    let path = |mailbox: &Mailbox| format!("{}@{}", mailbox.email.user(), mailbox.email.domain());
+    let (from, to) = (path(from), to.iter().map(path).collect::<Vec<_>>());
+    let utf8 = to.iter().chain([&from]).any(|a| !a.is_ascii());
+    Envelope { from, to, utf8, dropped }
 }
 
 fn body(parts: Parts<'_>, boundary: &str) -> MultiPart {
@@ -324,7 +380,7 @@ fn tag_len(tag: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, cut, list_label, mailboxes, may_be_set, place_chart, tidy};
+    use super::{cut, list_label, mailboxes, may_be_set, place_chart, tidy};
 
     #[test]
     fn only_safe_header_names_may_be_set() {
@@ -353,18 +409,27 @@ mod tests {
     }
 
     #[test]
-    fn addresses() {
-        for (text, expected) in [
-            ("a@b.de", 1),
-            ("a@b.de,\n c@d.de,\n", 2),
-            ("\"Doe, J.\" <j@b.de>, Ops <ops@b.de>", 2),
-            ("ops@bücher.example", 1),
+    fn addresses_one_by_one() {
+        for (text, good, dropped) in [
+            ("a@b.de", "a@b.de", ""),
+            ("a@b.de,\n c@d.de,\n", "a@b.de c@d.de", ""),
+            ("a@b.de; c@d.de;", "a@b.de c@d.de", ""),
+            ("\"Doe; J., \\\" K.\" <j@b.de>, Ops <ops@b.de>", "j@b.de ops@b.de", ""),
+            ("ops@bücher.example, A <ops@bücher.example>", "ops@xn--bcher-kva.example", ""),
+            ("nobody, a@b.de", "a@b.de", "nobody"),
+            ("a@b.de, a@@b.de; <c@d.de>", "a@b.de c@d.de", "a@@b.de"),
+            ("a@b.de c@d.de, e@f.de", "e@f.de", "a@b.de c@d.de"),
+            ("\"Doe <j@b.de>, ops@b.de", "ops@b.de", "\"Doe <j@b.de>"),
+            ("<j@b.de, ops@b.de", "ops@b.de", "<j@b.de"),
+            (" , ;", "", ""),
+            ("", "", ""),
         ] {
-            assert_eq!(mailboxes("to", text).unwrap().iter().count(), expected, "{text}");
+            let (got, bad) = mailboxes(text);
+            assert_eq!(got.iter().map(|m| m.email.to_string()).collect::<Vec<_>>().join(" "), good, "{text}");
+            assert_eq!(bad.iter().map(|d| &*d.address).collect::<Vec<_>>().join("|"), dropped, "{text}");
         }
-        for text in ["", " , ", "nobody", "a@b.de c@d.de", "a@@b.de"] {
-            assert!(matches!(mailboxes("to", text), Err(Error::Address { field: "to", .. })), "{text}");
-        }
+        let (_, bad) = mailboxes(&"nobody,".repeat(1000));
+        assert_eq!(bad.len(), 100);
     }
 
     #[test]

@@ -7,7 +7,8 @@
 //! **The chart in a template**: an `<img>` whose source is `cid:chart`, written on one line. It gets its picture when
 //! the alert's rule compares a value; otherwise the whole `<img …>` is taken out.
 //!
-//! **Several recipients**: the message goes to all whom the server accepts. One refused for good (5xx) does not keep
+//! **Several recipients**: the message goes to all that are addresses and whom the server accepts. What is no address
+//! is left out and told. One refused for good (5xx) does not keep
 //! it from the others: the delivery counts, and says whom it didn't reach. One refused for now (4xx) makes the
 //! attempt transient; the next attempt goes only to those who don't have it yet, as long as this process lives.
 //!
@@ -29,3 +30,4 @@ mod tests;
 
 pub use error::Error;
 pub use mailer::Mailer;
+pub use session::Refusal;

@@ -17,23 +17,33 @@ use super::{
 };
 use crate::{
     net::{self, TokenSource},
-    notify::{EmailAuth, EmailOptions, EmailTls},
+    notify::{EmailAuth, EmailOptions, EmailTls, message::truncate},
 };
 
 /// What one of several addresses of a server may take to answer.
 const CONNECT_EACH: StdDuration = StdDuration::from_secs(10);
+/// Longest list of refused recipients, in characters.
+pub(super) const TEXTS_MAX: usize = 2000;
 /// What the farewell may take. Nothing depends on it.
 const QUIT_MAX: StdDuration = StdDuration::from_secs(1);
 
 /// A recipient whom the server refused.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Refusal {
+pub struct Refusal {
     /// Who.
-    pub(super) address: String,
+    pub address: String,
     /// The server's code and words.
-    pub(super) text: String,
+    pub text: String,
     /// For good.
-    pub(super) permanent: bool,
+    pub permanent: bool,
+}
+
+impl Refusal {
+    /// All of them, for people; not endless.
+    pub(super) fn texts(refused: &[Self]) -> String {
+        let all = refused.iter().map(|r| format!("{}: {}", r.address, r.text)).collect::<Vec<_>>();
+        truncate(all.join("; "), TEXTS_MAX)
+    }
 }
 
 /// What the server can do.
@@ -104,7 +114,7 @@ impl Session<'_> {
         let mut encrypted = self.options.tls_mode == EmailTls::Implicit;
         let stream = if encrypted { self.encrypt(Box::new(stream), local).await? } else { Box::new(stream) };
         let mut dialogue = Dialogue::new(stream, self.deadline);
-        greeting(&mut dialogue).await?;
+        dialogue.reply("the greeting").await?.expect(2, "the connection")?;
         let mut extensions = self.hello(&mut dialogue).await?;
         if !encrypted && extensions.starttls {
             dialogue.command("STARTTLS", "STARTTLS").await?.expect(2, "STARTTLS")?;
@@ -211,7 +221,7 @@ impl Session<'_> {
                 let first = auth::run(dialogue, &login(tokens.token(self.left).await?)).await;
                 match first {
                     // The token may have been withdrawn before its time: a new one gets one chance.
-                    Err(Error::Refused { permanent: true, .. }) => {
+                    Err(Error::Refused { code: 500.., .. }) => {
                         tokens.forget().await;
                         auth::run(dialogue, &login(tokens.token(self.left).await?)).await
                     }
@@ -219,16 +229,6 @@ impl Session<'_> {
                 }
             }
         }
-    }
-}
-
-/// A refusal here is about the server's state, not about our message: later it may let us in.
-async fn greeting(dialogue: &mut Dialogue) -> Result<(), Error> {
-    match dialogue.reply("the greeting").await?.expect(2, "the connection") {
-        Err(Error::Refused { step, code, text, .. }) => {
-            Err(Error::Refused { step, code, text, permanent: false })
-        }
-        other => other.map(drop),
     }
 }
 
@@ -264,13 +264,12 @@ async fn transact(
         }
     }
     if refused.len() == envelope.to.len() {
-        let texts: Vec<_> = refused.iter().map(|r| format!("{}: {}", r.address, r.text)).collect();
         let permanent = refused.iter().all(|r| r.permanent);
-        return Err(Error::Recipients { texts: texts.join("; "), permanent });
+        return Err(Error::Recipients { refused, permanent });
     }
-    let reply = dialogue.command("DATA", "DATA").await?.expect(3, "DATA")?;
+    let reply = dialogue.command("DATA", "DATA").await?.expect_of_message(3, "DATA")?;
     debug_assert_eq!(reply.code / 100, 3);
-    dialogue.message(message).await?.expect(2, "the message")?;
+    dialogue.message(message).await?.expect_of_message(2, "the message")?;
     Ok(refused)
 }
 

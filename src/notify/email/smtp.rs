@@ -37,9 +37,20 @@ impl Reply {
         }
     }
 
-    /// The refusal that it is: 5xx won't get better by itself.
+    /// The refusal that it is, of the server or the account: later it may let us in, whatever its code says now (spec
+    /// alertmanager §2.10).
     pub(super) fn refused(&self, step: &'static str) -> Error {
-        Error::Refused { step, code: self.code, text: self.text(), permanent: self.code >= 500 }
+        Error::Refused { step, code: self.code, text: self.text(), permanent: false }
+    }
+
+    /// As `expect`, of this message: 5xx won't get better by itself.
+    pub(super) fn expect_of_message(self, class: u16, step: &'static str) -> Result<Self, Error> {
+        self.expect(class, step).map_err(|e| match e {
+            Error::Refused { step, code, text, .. } => {
+                Error::Refused { step, code, text, permanent: code >= 500 }
+            }
+            other => other,
+        })
     }
 
     /// Itself, if it has the code's first digit.

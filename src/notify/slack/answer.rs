@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{
     super::{
         failure::{Failure, FailureReason},
-        job::{Job, redact},
+        job::Job,
     },
     CHANNEL, TS,
 };
@@ -56,22 +56,18 @@ struct Reply {
 }
 
 /// What a message's `ts` and channel are, or why there is no message.
-pub(super) fn judge(
-    kind: Kind,
-    response: Response,
-    job: &Job,
-    secrets: &[String],
-) -> Result<BTreeMap<String, String>, Refused> {
+pub(super) fn judge(kind: Kind, response: &Response, job: &Job) -> Result<BTreeMap<String, String>, Refused> {
     let text = String::from_utf8_lossy(&response.body).trim().to_owned();
     if !response.is_success() {
-        return Err(with_hint(job.refusal(response, secrets), &text).into());
+        return Err(with_hint(job.refusal(response), &text).into());
     }
     let reply = serde_json::from_str::<Reply>(&text).ok();
     match (kind, reply) {
         (_, Some(Reply { ok: Some(false), error, needed, .. })) => {
             let error = error.unwrap_or_else(|| "no reason given".to_owned());
             let message_is_lost = LOST.contains(&error.as_str());
-            let failure = of_error(&redact(&error, secrets), needed.as_deref());
+            let needed = needed.map(|n| response.redact(&n));
+            let failure = of_error(&response.redact(&error), needed.as_deref());
             Err(Refused { failure, message_is_lost })
         }
         (_, Some(Reply { ok: Some(true), channel, ts, .. })) => {
@@ -81,11 +77,45 @@ pub(super) fn judge(
         // Others that speak Slack's language answer JSON of their own.
         (Kind::Webhook, Some(Reply { ok: None, .. })) => Ok(BTreeMap::new()),
         (Kind::Webhook, None) if text == "ok" => Ok(BTreeMap::new()),
-        (Kind::Webhook, None) => Err(of_error(&redact(&excerpt(&text), secrets), None).into()),
-        // Something between us and Slack answered: a proxy, a portal.
-        (Kind::Bot, _) => Err(Failure::transient("the answer is not Slack's", FailureReason::Other).into()),
+        (Kind::Webhook, None) if is_known(&text) => Err(of_error(&text, None).into()),
+        // Something between us and Slack answered, a proxy or a portal: that passes.
+        _ => Err(strange(response).into()),
     }
 }
+
+/// 200, and not in Slack's words.
+fn strange(response: &Response) -> Failure {
+    let text = match excerpt(&response.excerpt()) {
+        text if text.is_empty() => "status 200 with an empty answer: it is not Slack's".to_owned(),
+        text => format!("the answer is not Slack's: {text}"),
+    };
+    Failure::transient(text, FailureReason::Other)
+}
+
+/// Whether a webhook's text is the name of an error (docs: "Handling errors with incoming webhooks").
+fn is_known(text: &str) -> bool {
+    REFUSED.contains(&text) || PASSING.contains(&text) || AUTH.contains(&text)
+}
+
+/// A webhook's errors that need a change, beside those of who we are.
+const REFUSED: [&str; 16] = [
+    "action_prohibited",
+    "channel_is_archived",
+    "channel_not_found",
+    "invalid_attachments",
+    "invalid_blocks",
+    "invalid_payload",
+    "missing_text_or_fallback_or_attachments",
+    "no_active_hooks",
+    "no_service",
+    "no_service_id",
+    "no_team",
+    "no_text",
+    "posting_to_general_channel_denied",
+    "team_disabled",
+    "too_many_attachments",
+    "user_not_found",
+];
 
 /// There is no message to replace, or it may no longer be replaced (docs: chat.update, "Errors").
 const LOST: [&str; 4] =

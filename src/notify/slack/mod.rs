@@ -17,7 +17,7 @@ use http::HeaderMap;
 use super::{
     SlackAddress, SlackOptions,
     failure::{Answer, Failure, FailureReason},
-    job::{Job, secrets},
+    job::Job,
     json,
 };
 use crate::net::{Auth, Client, HttpOptions, Response};
@@ -46,8 +46,7 @@ pub(super) async fn attempt(job: &Job, options: &Arc<SlackOptions>, client: &Cli
             let url = job.url(url, 0).await?;
             let message = compose(job, options).await?;
             let response = post(job, client, &url, &message).await?;
-            let secrets = secrets(&url, &options.http).await;
-            answer::judge(Kind::Webhook, response, job, &secrets)?;
+            answer::judge(Kind::Webhook, &response, job)?;
             Ok(BTreeMap::new())
         }
         SlackAddress::Bot { url, .. } => bot(job, options, client, url).await,
@@ -56,12 +55,10 @@ pub(super) async fn attempt(job: &Job, options: &Arc<SlackOptions>, client: &Cli
 
 async fn bot(job: &Job, options: &Arc<SlackOptions>, client: &Client, url: &str) -> Answer {
     let mut message = compose(job, options).await?;
-    // The method's address is no secret, the token is.
-    let secrets = secrets("", &http_options(options)).await;
     if let Some(target) = to_update(job, options) {
         message.update(target);
         let response = post(job, client, &update_url(url), &message).await?;
-        match answer::judge(Kind::Bot, response, job, &secrets) {
+        match answer::judge(Kind::Bot, &response, job) {
             Ok(posted) => return Ok(posted),
             Err(refused) if refused.message_is_lost => message.post_anew(),
             Err(refused) => return Err(refused.failure),
@@ -72,7 +69,7 @@ async fn bot(job: &Job, options: &Arc<SlackOptions>, client: &Client, url: &str)
         return Err(Failure::permanent(error, FailureReason::Other));
     }
     let response = post(job, client, url, &message).await?;
-    Ok(answer::judge(Kind::Bot, response, job, &secrets)?)
+    Ok(answer::judge(Kind::Bot, &response, job)?)
 }
 
 async fn compose(job: &Job, options: &Arc<SlackOptions>) -> Result<Message, Failure> {

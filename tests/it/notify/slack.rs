@@ -127,6 +127,10 @@ async fn what_passes_is_tried_again() {
         (0, error("service_unavailable"), None),
         (0, Answer::new(502, "bad gateway"), None),
         (0, Answer::new(200, "<html>log in here</html>"), None),
+        (0, Answer::new(200, ""), None),
+        (1, Answer::new(200, "<html>log in here</html>"), None),
+        (1, Answer::new(200, ""), None),
+        (1, Answer::new(302, "").with("Location", "https://portal.example/"), None),
         (1, Answer::new(429, "rate_limited").with("Retry-After", "30"), Some(30)),
         (1, Answer::new(500, "rollup_error"), None),
     ] {
@@ -138,6 +142,22 @@ async fn what_passes_is_tried_again() {
         assert_eq!(after, retry_after.map(Duration::from_secs), "{answer:?}");
         let outcome = bench.attempt(attempt("slack", number, memory_high())).await;
         assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_strange_answer_is_named() {
+    let slack = SlackSink::start();
+    let mut bench = bench(vec![webhook(&slack.webhook("#alerts"))]);
+    for (answer, permanent, expected) in [
+        ("", false, "status 200 with an empty answer: it is not Slack's"),
+        ("<p>log in</p>", false, "the answer is not Slack's: <p>log in</p>"),
+        ("no_text", true, "Slack refused: no_text"),
+    ] {
+        slack.next([Answer::new(200, answer)]);
+        let outcome = bench.attempt(attempt("slack", 0, memory_high())).await;
+        assert_eq!(matches!(outcome, Outcome::Permanent { .. }), permanent, "{outcome:?}");
+        assert_eq!(error_of(&outcome), expected);
     }
 }
 

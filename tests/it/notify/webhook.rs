@@ -82,6 +82,15 @@ async fn answers_are_sorted() {
             Answer::new(404, "nothing at /secret-path\n here"),
             Outcome::Permanent { error: format!("{at} answered 404: nothing at <secret> here") },
         ),
+        (
+            Answer::new(302, "").with("Location", "https://new.example:8443/secret-path"),
+            transient(format!("{at} answered 302: moved to https://new.example:8443: change the URL"), None),
+        ),
+        (
+            Answer::new(301, "").with("Location", "/other-path"),
+            transient(format!("{at} answered 301: moved to {at}: change the URL"), None),
+        ),
+        (Answer::new(303, "see /secret-path"), transient(format!("{at} answered 303: see <secret>"), None)),
         (Answer::new(401, ""), Outcome::Permanent { error: format!("{at} answered 401") }),
         (Answer::new(304, ""), Outcome::Permanent { error: format!("{at} answered 304") }),
     ] {
@@ -138,4 +147,43 @@ async fn addresses_come_from_files_and_templates() {
     assert_eq!(sink.wait_for(3, SOON)[2].path, "/critical");
     let broken = bench.attempt(attempt("webhook", 2, memory_high())).await;
     assert_eq!(broken, Outcome::Permanent { error: "the template of the URL failed".to_owned() });
+}
+
+#[tokio::test]
+async fn a_receiver_that_moved_is_not_taken_for_one_that_listens() {
+    let (old, new) = (HttpSink::accepting(), HttpSink::accepting());
+    let mut bench = Bench::new(vec![hook(&old.url("/"))]);
+    for (status, arrives) in [(301, false), (302, false), (303, false), (307, true), (308, true)] {
+        old.next([Answer::new(status, "").with("Location", &new.url("/hook"))]);
+        let before = new.requests().len();
+        let outcome = bench.attempt(attempt("webhook", 0, memory_high())).await;
+        let came = new.requests().split_off(before);
+        if arrives {
+            assert_eq!(outcome, delivered(), "{status}");
+            assert_eq!((came.len(), &*came[0].method, came[0].json().is_object()), (1, "POST", true));
+        } else {
+            assert!(matches!(outcome, Outcome::Transient { .. }) && came.is_empty(), "{status}: {outcome:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_echo_of_the_request_shows_no_credentials() {
+    let sink = HttpSink::start(|request| {
+        let headers: Vec<String> = request.headers.iter().map(|(n, v)| format!("{n}: {v}")).collect();
+        Answer::new(500, &format!("{}\n{}", request.path, headers.join("\n")))
+    });
+    let secret = SecretSource::inline;
+    let auth = Auth::Basic { username: secret("joe"), password: secret("hunter22") };
+    let http_headers = BTreeMap::from([("X-Key".to_owned(), vec![secret("key-123456")])]);
+    let http = HttpOptions { auth, http_headers, ..HttpOptions::default() };
+    let url = sink.url("/hook-123456");
+    let mut bench =
+        Bench::new(vec![Integration::Webhook(Box::new(WebhookOptions { http, ..webhook(&url) }))]);
+    let outcome = bench.attempt(attempt("webhook", 0, memory_high())).await;
+    let error = error_of(&outcome);
+    assert!(error.contains("<secret>"), "{error}");
+    for part in ["am9l", "hunter22", "key-123456", "hook-123456"] {
+        assert!(!error.contains(part), "{error}");
+    }
 }

@@ -142,16 +142,29 @@ fn parts_that_are_empty_are_left_out() {
 
 #[test]
 fn addresses_that_cannot_be_written_to_are_refused() {
-    let many = (0..101).map(|i| format!("a{i}@example.org")).collect::<Vec<_>>().join(",");
     for (to, from, expected) in [
         ("", "a@b.de", "`to`: no address"),
         ("a@b.de", "", "`from`: no address"),
         ("a@b.de", "a@b.de, c@d.de", "`from`: not one address"),
-        ("nobody", "a@b.de", "`to`: no list of addresses: `nobody`"),
-        (&many, "a@b.de", "`to`: more than 100 recipients"),
+        ("a@b.de", "nobody", "`from`: `nobody`: no address"),
+        ("nobody; a@@b.de", "a@b.de", "`to`: `nobody`: no address; `a@@b.de`: no address"),
     ] {
         let error = compose(Parts { to, from, ..parts() }).unwrap_err();
         assert!(error.is_permanent());
         assert_eq!(error.to_string(), expected);
     }
+}
+
+#[test]
+fn the_others_get_it_when_one_cannot_be_written_to() {
+    let (envelope, bytes) = compose(Parts { to: "a@b.de; nobody, c@d.de", ..parts() }).unwrap();
+    assert_eq!(envelope.to, ["a@b.de", "c@d.de"]);
+    assert_eq!((envelope.dropped.len(), &*envelope.dropped[0].address), (1, "nobody"));
+    let message = MessageParser::default().parse(&bytes).unwrap();
+    assert_eq!(message.to().unwrap().iter().count(), 2);
+    let many = (0..103).map(|i| format!("a{i}@example.org")).collect::<Vec<_>>().join(",");
+    let (envelope, _) = compose(Parts { to: &many, ..parts() }).unwrap();
+    let dropped: Vec<_> = envelope.dropped.iter().map(|d| (&*d.address, d.reason)).collect();
+    assert_eq!(envelope.to.len(), 100);
+    assert_eq!((dropped.len(), dropped[0]), (3, ("a100@example.org", "more than 100 recipients")));
 }

@@ -21,6 +21,7 @@ use crate::{
             message::compose,
             session::{self, Refusal},
         },
+        tests::Lines,
     },
     runtime::{Clock, Tasks},
 };
@@ -132,7 +133,7 @@ async fn what_cannot_be_trusted_gets_nothing() {
     // No STARTTLS where it is demanded.
     let plain = start(Script::default()).await;
     let error = deliver(&trusting(&plain, EmailTls::StartTls), "a@example.org").await.unwrap_err();
-    assert!(matches!(error, Error::NoStartTls) && error.is_permanent());
+    assert!(matches!(error, Error::NoStartTls) && !error.is_permanent());
     assert_eq!(plain.log(), ["EHLO bot.example"]);
 }
 
@@ -143,10 +144,11 @@ async fn refusals_at_every_step() {
         ("CONNECT", "421 busy", false, "the connection: 421 busy"),
         ("EHLO", "421 4.3.2 closing", false, "EHLO: 421"),
         ("STARTTLS", "454 4.7.0 not now", false, "STARTTLS: 454"),
-        ("AUTH", "535 5.7.8 no", true, "the log-in: 535"),
+        ("EHLO", "554 5.7.1 not you", false, "offers no STARTTLS"),
+        ("AUTH", "535 5.7.8 no", false, "the log-in: 535"),
         ("AUTH", "454 4.7.0 later", false, "the log-in: 454"),
         ("MAIL", "451 4.3.0 later", false, "the sender: 451"),
-        ("MAIL", "550 5.7.1 not you", true, "the sender: 550"),
+        ("MAIL", "550 5.7.1 not you", false, "the sender: 550"),
         ("RCPT", "550 5.1.1 unknown", true, "every recipient: a@example.org: 550 5.1.1 unknown"),
         ("RCPT", "450 4.2.1 greylisted", false, "every recipient: a@example.org: 450"),
         ("RCPT", "421 closing", false, "a recipient: 421"),
@@ -211,7 +213,7 @@ async fn no_secret_comes_back_in_an_error() {
         let server = start(Script { password: "other".to_owned(), ..script }).await;
         let options = EmailOptions { auth: password(), ..options(&server) };
         let error = deliver(&options, "a@example.org").await.unwrap_err();
-        assert!(error.is_permanent(), "{error}");
+        assert!(!error.is_permanent(), "{error}");
         let shown = format!("{error} {error:?}");
         assert!(shown.contains("535"), "{shown}");
         for secret in [PASSWORD, "AGJvdABwYSQ", "cGEkJHfDtnJk"] {
@@ -273,11 +275,11 @@ async fn a_withdrawn_token_is_fetched_anew_once() {
         let _ = expected;
         match outcome {
             Outcome::Delivered { .. } => assert_eq!(good, 2),
-            Outcome::Permanent { error } => {
+            Outcome::Transient { error, .. } => {
                 assert_ne!(good, 2);
                 assert!(error.contains("535") && !error.contains("secret-token"), "{error}");
             }
-            Outcome::Transient { error, .. } => panic!("{error}"),
+            Outcome::Permanent { error } => panic!("{error}"),
         }
     }
 }
@@ -303,15 +305,18 @@ fn send(id: &str, receiver_data: &[(&str, &str)]) -> Send {
 }
 
 async fn attempt(mailer: &Mailer, send: &Send, to: &str) -> Outcome {
-    let rendered = Rendered {
+    mailer.perform(send, &data(), rendered(to), None, NOW).await
+}
+
+fn rendered(to: &str) -> Rendered {
+    Rendered {
         to: to.to_owned(),
         from: "alerts@example.org".to_owned(),
         subject: "s".to_owned(),
         headers: Vec::new(),
         html: "<p>x".to_owned(),
         text: "x".to_owned(),
-    };
-    mailer.perform(send, &data(), rendered, None, NOW).await
+    }
 }
 
 fn data() -> Data {
@@ -345,6 +350,48 @@ async fn one_bad_recipient_keeps_it_from_nobody_else() {
     assert_eq!(outcome, refused(""));
     let outcome = attempt(&mailer, &send("3", &[("refused", "")]), "a@example.org").await;
     assert_eq!(outcome, Outcome::Delivered { receiver_data: BTreeMap::new() });
+}
+
+#[tokio::test]
+async fn whom_it_does_not_reach_is_told_on_change_and_hourly() {
+    let server =
+        start(Script { rules: vec![Rule::always("RCPT TO:<b@", "550 5.1.1 unknown")], ..Script::default() })
+            .await;
+    let mailer = Mailer::new(&options(&server), &Clock::system()).unwrap();
+    let lines = Lines::default();
+    let guard = lines.collect();
+    for (minute, to, expected) in [
+        (0, "a@example.org", None),
+        (1, "a@example.org; nobody", Some("not to everybody: nobody: no address")),
+        (2, "a@example.org; nobody", None),
+        (3, "a@example.org, b@example.org", Some("not to everybody: b@example.org: 550 5.1.1 unknown")),
+        (62, "a@example.org, b@example.org", None),
+        (64, "a@example.org, b@example.org", Some("not to everybody: b@example.org: 550")),
+        (65, "a@example.org", Some("reaches everybody again")),
+        (66, "a@example.org", None),
+    ] {
+        let now = NOW + Duration::from_secs(minute * 60);
+        let mut send = send("1", &[]);
+        send.deadline = now + Duration::from_secs(20);
+        let rendered = rendered(to);
+        let outcome = mailer.perform(&send, &data(), rendered, None, now).await;
+        assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+        let told = lines.take();
+        assert_eq!(told.lines().count(), usize::from(expected.is_some()), "{minute}: {told}");
+        assert!(told.contains(expected.unwrap_or_default()), "{minute}: {told}");
+        assert!(expected.is_none() || told.contains("ops/email/k"), "{told}");
+    }
+    drop(guard);
+}
+
+#[tokio::test]
+async fn what_is_no_address_keeps_it_from_nobody_else() {
+    let server = start(Script::default()).await;
+    let mailer = Mailer::new(&options(&server), &Clock::system()).unwrap();
+    let outcome = attempt(&mailer, &send("1", &[]), "a@example.org; nobody, c@example.org").await;
+    let Outcome::Delivered { receiver_data } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(receiver_data["refused"], "nobody: no address");
+    assert_eq!(server.received()[0].to, ["a@example.org", "c@example.org"]);
 }
 
 #[tokio::test]
