@@ -346,7 +346,8 @@ fn reach_adds_up_through_recording_rules_and_circles_end() {
         |name: &str, offset| Expr { kind: ExprKind::Selector(selector(name, offset)), span: Span::default() };
     let (a, b, c): (Arc<str>, Arc<str>, Arc<str>) = ("a".into(), "b".into(), "c".into());
     let (ea, eb, ec) = (range("raw", 60), range("a", 300), instant("b", 10));
-    let reaches = Reaches::new([(&c, &ec, Duration::ZERO), (&b, &eb, Duration::ZERO), (&a, &ea, Duration::ZERO)]);
+    let reaches =
+        Reaches::new([(&c, &ec, Duration::ZERO), (&b, &eb, Duration::ZERO), (&a, &ea, Duration::ZERO)]);
     assert_eq!(reach(&instant("raw", 0), &reaches), Duration::ZERO);
     assert_eq!(reach(&instant("c", 0), &reaches), Duration::from_secs(370));
     let (ea, eb) = (range("b", 60), range("a", 60));

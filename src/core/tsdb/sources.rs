@@ -75,7 +75,9 @@ impl SourceState {
         if let (Some(last), false) = (last, gap) {
             self.period = Some(at.since(last)).filter(|p| !p.is_zero()).or(self.period);
         }
-        if let (Some(last), true, Visibility::Seeing, Visibility::Seeing) = (last, gap, self.visibility, visibility) {
+        if let (Some(last), true, Visibility::Seeing, Visibility::Seeing) =
+            (last, gap, self.visibility, visibility)
+        {
             // The machine slept, or the clock was set: what happened meanwhile nobody saw.
             (self.blind_from, self.blind_until, self.since) = (Some(last), Some(at), at);
             return;
