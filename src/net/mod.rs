@@ -14,6 +14,7 @@
 mod address;
 mod client;
 mod error;
+mod mask;
 mod oauth2;
 mod options;
 mod pinned;
@@ -25,6 +26,7 @@ mod tls;
 pub use address::is_public;
 pub use client::{BodyMax, Client, Request, Response};
 pub use error::{Error, redact_url, tls_reason};
+pub use mask::{looks_secret, mask_url};
 pub use oauth2::TokenSource;
 pub use options::{Auth, Grant, HttpOptions, OAuth2, ProxyOptions, Reach, TlsOptions, TlsVersion};
 pub use secret::SecretSource;
