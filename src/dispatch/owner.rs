@@ -264,7 +264,8 @@ impl Owner {
 
     /// Whether what is decided gets to the disk at present.
     fn gets_to_disk(&self, durable: Durable, now: Timestamp) -> bool {
-        let hangs = self.commits.front().is_some_and(|(seq, at)| *seq > durable.seq && now.since(*at) >= STALL);
+        let hangs =
+            self.commits.front().is_some_and(|(seq, at)| *seq > durable.seq && now.since(*at) >= STALL);
         durable.is_sound() && !self.lost && !hangs
     }
 

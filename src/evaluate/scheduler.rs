@@ -244,9 +244,13 @@ impl Scheduler {
             let sources = (0..store.stats().sources as u32).map(SourceId).collect();
             self.gate = Gate::shut(&self.context.parts.clock, sources, now);
             self.warm.store(false, Ordering::Relaxed);
-            tracing::warn!(seconds = gap.as_secs_f64(), "time went on without botwatch; rules wait for fresh samples");
+            tracing::warn!(
+                seconds = gap.as_secs_f64(),
+                "time went on without botwatch; rules wait for fresh samples"
+            );
         }
-        let tried = store.read(|head| self.gate.sources.iter().all(|id| self.gate.is_tried(&head.visibility(*id))));
+        let tried =
+            store.read(|head| self.gate.sources.iter().all(|id| self.gate.is_tried(&head.visibility(*id))));
         if !tried && !self.gate.left(self.context.options.warm_up).is_zero() {
             return false;
         }

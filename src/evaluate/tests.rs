@@ -339,7 +339,11 @@ fn a_group_waits_for_its_sources_but_not_past_its_slot() {
     assert_eq!(entry().due(at(104), Evaluation::OnData, &reported(&[97, 102]), reads), Some(at(103)));
     let fresh = || Entry { done: None, last: None, ..entry() };
     let unread = Reads { done: false, newest: None };
-    assert_eq!(fresh().due(at(101), Evaluation::OnData, &reported(&[100]), unread), None, "also the first time");
+    assert_eq!(
+        fresh().due(at(101), Evaluation::OnData, &reported(&[100]), unread),
+        None,
+        "also the first time"
+    );
     assert_eq!(fresh().due(at(101), Evaluation::OnData, &reported(&[100]), DONE), Some(at(101)));
     assert_eq!(Entry::later(schedule, at(101)).slot, at(105));
     let mut idle = Entry { sources: Vec::new(), ..entry() };

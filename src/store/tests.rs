@@ -348,7 +348,12 @@ async fn records_refused_by_a_full_disk_are_made_good_by_a_checkpoint() {
     assert!(journal.append(batch(2, &["no hole may follow"])));
     durable.wait_for(|d| d.given_up == Seq(2)).await.expect("given up");
     let rows = vec![row("state", "k", "v")];
-    journal.checkpoint(Seq(2), rows.clone(), Timestamp(0)).expect("room").await.expect("answered").expect("room again");
+    journal
+        .checkpoint(Seq(2), rows.clone(), Timestamp(0))
+        .expect("room")
+        .await
+        .expect("answered")
+        .expect("room again");
     assert!(journal.append(batch(3, &["c"])));
     durable.wait_for(|d| d.is_sound() && d.seq == Seq(3)).await.expect("durable");
     drop((journal, durable));
