@@ -384,7 +384,7 @@ async fn each_request_is_told_to_who_debugs_the_api() {
         let world = World::new().await;
         world.get("/api/v1/rules?token=geheim").await;
         let text = String::from_utf8(lines.0.lock().clone()).expect("text");
-        let line = "DEBUG api: answered method=GET path=/api/v1/rules status=200 milliseconds=";
+        let line = "DEBUG api::server: answered method=GET path=/api/v1/rules status=200 milliseconds=";
         assert_eq!(text.contains(line), told, "{level} {debug}: {text}");
         assert!(!text.contains("geheim"));
     }

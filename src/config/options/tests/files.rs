@@ -203,7 +203,9 @@ receivers:
         assert_eq!(lines(&loaded.diagnostics), "");
         let c = loaded.configuration.unwrap();
         for shown in [c.yaml(), format!("{:?}", c.origins()), format!("{c:?}")] {
-            assert!(!shown.contains("hidden"), "{shown}");
+            // The shipped templates have the word by itself.
+            let secret = (1..=8).find(|n| shown.contains(&format!("hidden{n}")));
+            assert_eq!(secret, None, "{name}");
         }
     }
 }

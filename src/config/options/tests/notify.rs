@@ -152,7 +152,7 @@ fn addresses_are_checked_where_they_stand() {
         (
             "smtp_from: f@h.org",
             "to: 'a@h.org, nobody, b@h.org'",
-            Some("botwatch.yml:3:56: `nobody` is no e-mail address"),
+            Some("botwatch.yml:3:54: error[invalid-value]: receiver `t`: `nobody` is no e-mail address"),
         ),
         ("smtp_from: f@h.org", "to: a@@h.org", Some("`a@@h.org` is no e-mail address")),
         ("smtp_from: f@h.org", "to: a@h.org b@h.org", Some("`a@h.org b@h.org` is no e-mail address")),
