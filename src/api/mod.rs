@@ -3,13 +3,14 @@
 //! Handlers translate; they decide nothing. One file per endpoint group. What they need from later rows and from
 //! their siblings comes through the ports below; `app` passes the handles.
 //!
-//! A request passes [`Server`]'s limits, then `access` (who may ask), then its handler; a handler that fails returns
+//! A connection passes `admission`; a request passes [`Server`]'s limits, loses the `prefix`, passes `access` (who may ask), then its handler; a handler that fails returns
 //! a `Failure`, which is written in the shape of the path: Prometheus' envelope below `/api/v1`, Alertmanager's below
 //! `/api/v2`, a problem document (RFC 9457) elsewhere.
 //!
 //! It must not evaluate, send or store anything itself, and must not know `config` or `app`.
 
 mod access;
+mod admission;
 mod alertmanager;
 mod body;
 mod failure;
@@ -19,6 +20,7 @@ mod notifications;
 mod options;
 mod page;
 mod params;
+mod prefix;
 mod prometheus;
 mod router;
 mod server;
@@ -30,7 +32,10 @@ mod view;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-pub use options::{BODY_MAX, BODY_TIMEOUT, CONNECTIONS_MAX, DRAIN, HEAD_TIMEOUT, Options, STALL_TIMEOUT};
+pub use options::{
+    BODY_MAX, BODY_TIMEOUT, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS, CONNECTIONS_RESERVED, DRAIN,
+    HEAD_TIMEOUT, Options, STALL_TIMEOUT,
+};
 pub use server::{Bound, Error, Listening, Server};
 pub use site::Parts;
 pub use view::{ActiveTarget, Notice, NoticeKind, StatusView, TargetHealth, TargetView};

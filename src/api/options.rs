@@ -6,6 +6,10 @@ use url::Url;
 
 /// Connections at a time: a Prometheus, a few dashboards and health checks; each costs some 20 KiB.
 pub const CONNECTIONS_MAX: usize = 128;
+/// Those that one other address may have.
+pub const CONNECTIONS_PER_ADDRESS: usize = 32;
+/// Those kept for callers on this machine.
+pub const CONNECTIONS_RESERVED: usize = 16;
 /// A body at most: Prometheus sends 256 alerts at once, below 1 MiB.
 pub const BODY_MAX: usize = 4 << 20;
 /// Time for a request's head, and how long an idle connection is kept.
@@ -24,8 +28,14 @@ pub struct Options {
     pub listen: Arc<str>,
     /// Where people reach this botwatch: its host is accepted beside the loopback's names.
     pub external_url: Option<Url>,
+    /// Before all paths: empty, or with a slash at the start and none at the end.
+    pub route_prefix: Arc<str>,
     /// Connections at a time; more wait in the system's queue.
     pub connections_max: usize,
+    /// Connections of one address of another machine; more are closed at once.
+    pub connections_per_address: usize,
+    /// Connections that other machines can't have, all together; more of theirs are closed at once.
+    pub connections_reserved: usize,
     /// Bytes of a body; more is 413.
     pub body_max: usize,
     /// Time for a request's head.
@@ -44,7 +54,10 @@ impl Options {
         Self {
             listen: listen.into(),
             external_url,
+            route_prefix: "".into(),
             connections_max: CONNECTIONS_MAX,
+            connections_per_address: CONNECTIONS_PER_ADDRESS,
+            connections_reserved: CONNECTIONS_RESERVED,
             body_max: BODY_MAX,
             head_timeout: HEAD_TIMEOUT,
             body_timeout: BODY_TIMEOUT,

@@ -9,10 +9,15 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, response::Response};
-use http::{HeaderValue, Request, header};
+use axum::{
+    Router,
+    body::Body,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderValue, Request, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -20,8 +25,11 @@ use tokio::{
 use tower::ServiceExt as _;
 
 use super::{
-    Options, Parts, access, body,
+    Options, Parts, access,
+    admission::{self, Elsewhere},
+    body,
     failure::{Failure, Shape},
+    prefix::{self, Entry},
     router,
     site::Site,
     stream::Steady,
@@ -30,6 +38,8 @@ use crate::runtime::{Clock, Tasks};
 
 /// Wait after an accept that failed for want of file descriptors or memory.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// Time for a head while few connections are left.
+const HEAD_TIMEOUT_BUSY: Duration = Duration::from_secs(1);
 /// The head of a request at most; the rest of hyper's buffer is for its body.
 const HEAD_MAX: usize = 64 << 10;
 
@@ -116,6 +126,7 @@ pub(super) async fn listen(address: &str) -> io::Result<TcpListener> {
 async fn accept(listener: TcpListener, site: Arc<Site>) {
     let stop = site.tasks.stop_token();
     let places = Arc::new(Semaphore::new(site.options.connections_max));
+    let elsewhere = Arc::new(Mutex::new(Elsewhere::new(&site.options)));
     let router = router::router(Arc::clone(&site));
     loop {
         // Who finds no place waits in the system's queue.
@@ -130,12 +141,26 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
         match next {
             None => return,
             Some((place, Ok((stream, peer)))) => {
+                let admitted = match admission::admit(&elsewhere, peer.ip()) {
+                    Ok(admitted) => admitted,
+                    // Closed without a word: an answer would cost what there is too little of.
+                    Err(full) => {
+                        site.counts.turned_away.with_label_values(&[full.reason()]).inc();
+                        continue;
+                    }
+                };
+                let few = places.available_permits() <= site.options.connections_max / 4;
+                let patience = match few || elsewhere.lock().is_nearly_full() {
+                    true => site.options.head_timeout.min(HEAD_TIMEOUT_BUSY),
+                    false => site.options.head_timeout,
+                };
                 let (site, router) = (Arc::clone(&site), router.clone());
                 let tasks = site.tasks.clone();
                 tasks.spawn("http connection", async move {
                     site.counts.connections.inc();
-                    connection(stream, peer.ip(), &site, router).await;
+                    connection(stream, peer.ip(), patience, &site, router).await;
                     site.counts.connections.dec();
+                    drop(admitted);
                     drop(place);
                 });
             }
@@ -145,14 +170,14 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
     }
 }
 
-async fn connection(stream: TcpStream, peer: IpAddr, site: &Arc<Site>, router: Router) {
+async fn connection(stream: TcpStream, peer: IpAddr, patience: Duration, site: &Arc<Site>, router: Router) {
     // Small answers must not wait for more to be written; failing to say so only costs time.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(Steady::new(stream, site.options.stall_timeout));
     let service = service_fn(|request| answer(peer, Arc::clone(site), router.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(site.options.head_timeout)
+        .header_read_timeout(patience)
         .max_buf_size(HEAD_MAX)
         .serve_connection(io, service);
     let mut connection = pin!(connection);
@@ -169,21 +194,31 @@ async fn answer(
     peer: IpAddr,
     site: Arc<Site>,
     router: Router,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    let path = request.uri().path().to_owned();
+    let watch = site.clock.stopwatch();
+    let entry = prefix::enter(request.uri(), &site.options.route_prefix);
+    if let Entry::Inside(uri) = &entry {
+        *request.uri_mut() = uri.clone();
+    }
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let packed = body::takes_gzip(request.headers());
-    let response = match allowed(peer, &request, &site) {
-        Ok(()) => match router.oneshot(request.map(Body::new)).await {
+    let response = match (allowed(peer, &request, &site), entry) {
+        (Err(failure), _) => failure.into_response(),
+        (Ok(()), Entry::Inside(_)) => match router.oneshot(request.map(Body::new)).await {
             Ok(response) => response,
             Err(never) => match never {},
         },
-        Err(failure) => axum::response::IntoResponse::into_response(failure),
+        (Ok(()), Entry::Elsewhere(page)) => (StatusCode::FOUND, [(header::LOCATION, page)]).into_response(),
+        (Ok(()), Entry::Outside) => Failure::not_found(&path).into_response(),
     };
     let mut response = finish(response, &path);
     let handler = router::PATHS.iter().find(|p| **p == path || **p == "/docs" && path.starts_with("/docs/"));
     let handler = handler.copied().unwrap_or("other");
     site.counts.requests.with_label_values(&[handler, response.status().as_str()]).inc();
+    let (status, milliseconds) = (response.status().as_u16(), (watch.seconds() * 1000.0).round());
+    // Without the query: it may hold a secret.
+    tracing::debug!(%method, path, status, milliseconds, "answered");
     if packed {
         response = body::gzip(response).await;
     }
@@ -200,7 +235,8 @@ fn allowed(peer: IpAddr, request: &Request<Incoming>, site: &Site) -> Result<(),
         (None, host, None) => host.and_then(|h| h.to_str().ok()),
     };
     let origin = headers.get(header::ORIGIN).map(|o| o.to_str().unwrap_or_default());
-    let asked = access::Asked { peer, path: request.uri().path(), host, origin };
+    let forwarded = access::forwarded(headers);
+    let asked = access::Asked { peer, path: request.uri().path(), host, origin, forwarded };
     access::check(asked, site.options.external_url.as_ref()).map_err(|refused| {
         site.counts.refused.with_label_values(&[refused.reason()]).inc();
         refused.failure()

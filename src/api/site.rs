@@ -149,6 +149,9 @@ pub(super) struct Counts {
     pub connections: IntGauge,
     pub alerts_received: IntCounterVec,
     pub alerts_invalid: IntCounter,
+    /// Alerts that were not taken though nothing is wrong with them.
+    pub alerts_refused: IntCounterVec,
+    pub turned_away: IntCounterVec,
 }
 
 impl Counts {
@@ -174,7 +177,21 @@ impl Counts {
                 Opts::new("alertmanager_alerts_invalid_total", "Alerts from outside that were invalid.")
                     .const_label("version", "v2"),
             )?,
+            alerts_refused: IntCounterVec::new(
+                Opts::new("botwatch_api_alerts_refused_total", "Valid alerts from outside not taken."),
+                &["reason"],
+            )?,
+            turned_away: IntCounterVec::new(
+                Opts::new("botwatch_api_connections_refused_total", "Connections closed for want of places."),
+                &["reason"],
+            )?,
         };
+        for reason in ["busy", "disk", "stopping"] {
+            counts.alerts_refused.with_label_values(&[reason]);
+        }
+        for reason in ["address", "reserved"] {
+            counts.turned_away.with_label_values(&[reason]);
+        }
         for status in ["firing", "resolved"] {
             counts.alerts_received.with_label_values(&[status, "v2"]);
         }
@@ -186,6 +203,8 @@ impl Counts {
         registry.register(Box::new(counts.connections.clone()))?;
         registry.register(Box::new(counts.alerts_received.clone()))?;
         registry.register(Box::new(counts.alerts_invalid.clone()))?;
+        registry.register(Box::new(counts.alerts_refused.clone()))?;
+        registry.register(Box::new(counts.turned_away.clone()))?;
         Ok(counts)
     }
 }

@@ -1,7 +1,5 @@
 //! What a person should know at the start, on the page and in health: what is watched, what can't be, what is off.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::{
     api::{Notice, NoticeKind},
     config::Configuration,
@@ -76,27 +74,15 @@ fn by(finder: &crate::collect::ProcessFinder) -> String {
 }
 
 fn told(configuration: &Configuration, say: &mut impl FnMut(NoticeKind, String)) {
-    // One address may stand in several receivers.
-    let mut kinds: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for id in configuration.notify.integrations.keys() {
-        kinds.entry(&id.kind).or_default().insert(&id.key);
-    }
-    if kinds.is_empty() {
+    let told = configuration.told();
+    if told.is_empty() {
         say(
             NoticeKind::Cannot,
             "nobody is told: no receiver is configured (set SMTP_HOST and ALERT_EMAIL_RECIPIENTS, SLACK_WEBHOOK_URL or ALERT_WEBHOOK_ENDPOINTS)".into(),
         );
         return;
     }
-    let called = |kind: &str, n: usize| match (kind, n) {
-        ("email", 1) => "one list of e-mail recipients".to_owned(),
-        ("email", n) => format!("{n} lists of e-mail recipients"),
-        ("slack", 1) => "one Slack channel".to_owned(),
-        ("slack", n) => format!("{n} Slack channels"),
-        (kind, 1) => format!("one {kind}"),
-        (kind, n) => format!("{n} {kind}s"),
-    };
-    for (kind, keys) in &kinds {
-        say(NoticeKind::Tells, called(kind, keys.len()));
+    for text in told {
+        say(NoticeKind::Tells, text);
     }
 }

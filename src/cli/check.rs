@@ -117,13 +117,8 @@ fn summary(configuration: &Configuration) -> String {
     let rules: Vec<_> =
         configuration.rules.files.iter().flat_map(|f| &f.groups).flat_map(|g| &g.rules).collect();
     let alerts = rules.iter().filter(|r| r.alert.is_some()).count();
-    let integrations: Vec<String> = configuration
-        .notify
-        .integrations
-        .keys()
-        .map(|id| format!("{} by {}", id.receiver, id.kind))
-        .collect();
-    let told = if integrations.is_empty() { "nobody".to_owned() } else { integrations.join(", ") };
+    let told = configuration.told();
+    let told = if told.is_empty() { "nobody".to_owned() } else { told.join(", ") };
     format!(
         "the configuration is good: {}, {}, {}; tells {told}",
         count(configuration.collect.jobs.len(), "scrape job"),

@@ -78,7 +78,7 @@ impl Arguments {
     }
 
     fn logs(&self, env: &Env) -> telemetry::Options {
-        let from_env = env.get("LOG_LEVEL").and_then(|l| l.parse().ok());
+        let from_env = env.get("LOG_LEVEL").map(Level::nearest);
         telemetry::Options {
             level: self.log_level.or(from_env).unwrap_or_default(),
             debug: env.get("DEBUG").unwrap_or_default().to_owned(),

@@ -12,10 +12,12 @@ use super::{
     endpoints,
     env::{Known, SEVERITIES, TYPES},
     file::{
-        Bot, Email, Evaluation, File, Global, InhibitRule, Matchers, Process, Receiver, Route, Slack, Webhook,
+        Bot, Email, Evaluation, File, Global, InhibitRule, Matchers, Process, Receiver, Route, Slack,
+        Webhook, is_pid,
     },
     value::{At, SecretUrl, Url},
 };
+use crate::telemetry::Level;
 
 /// Scrape and evaluation interval of an environment-only start (DESIGN §4 "Shipped timings").
 const SHIPPED_INTERVAL: Duration = Duration::from_secs(5);
@@ -59,10 +61,23 @@ pub(super) fn switches(env: &Known, bot_name: &str, found: &mut Vec<Diagnostic>)
     Switches {
         alerting: env.bool("PRODUCTION_ALERTING_ENABLED", found),
         mode,
-        log_level: env.word("LOG_LEVEL", &["error", "warn", "info", "debug", "trace"], found),
+        log_level: log_level(env, found),
         debug: env.text("DEBUG"),
         state_directory: env.text("STATE_DIRECTORY"),
     }
+}
+
+/// The bot shares this variable and has a logger with words of its own: no word keeps the watcher from starting.
+fn log_level(env: &Known, found: &mut Vec<Diagnostic>) -> Option<At<Arc<str>>> {
+    let at = env.text("LOG_LEVEL")?;
+    let level = Level::nearest(&at.value);
+    if let (Err(_), Some(place)) = (at.value.parse::<Level>(), &at.place) {
+        let d = place.warning("invalid-value", format!("`{}` is no log level of botwatch", at.value));
+        found.push(
+            d.label(format!("taken as `{level}`")).hint("botwatch has error, warn, info, debug and trace"),
+        );
+    }
+    Some(At { value: level.as_str().into(), place: at.place })
 }
 
 fn check_live(env: &Known, mode: &At<Arc<str>>, bot_name: &str, found: &mut Vec<Diagnostic>) {
@@ -85,6 +100,24 @@ pub(super) fn overlay(file: &mut File, env: &Known, found: &mut Vec<Diagnostic>)
     overlay_bot(file, env, found);
     let global = file.global.get_or_insert_with(Global::default);
     overlay_smtp(global, env, found);
+    overlay_slack(global, env, found);
+}
+
+/// The address of one kind displaces that of the other kind, too: a file's token would win over the environment's
+/// webhook.
+fn overlay_slack(global: &mut Global, env: &Known, found: &mut Vec<Diagnostic>) {
+    let webhook = ["SLACK_WEBHOOK_URL", "SLACK_WEBHOOK_URL_FILE"].into_iter().find(|name| env.is_set(name));
+    let token = ["SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN_FILE"].into_iter().find(|name| env.is_set(name));
+    if webhook.is_some() || token.is_some() {
+        (global.slack_api_url, global.slack_api_url_file) = (None, None);
+        (global.slack_app_token, global.slack_app_token_file) = (None, None);
+    }
+    if let (Some(webhook), Some(token)) = (webhook, token)
+        && let Some(place) = env.place(webhook)
+    {
+        let d = place.warning("conflict", format!("both `{webhook}` and `{token}` are set"));
+        found.push(d.label("not used: a bot's token goes first").hint("unset one of them"));
+    }
     if let Some(url) = env.url("SLACK_WEBHOOK_URL", found) {
         let secret = SecretUrl(Secret::new(&*url.value));
         global.slack_api_url = Some(At { value: secret, place: env.place("SLACK_WEBHOOK_URL") });
@@ -116,9 +149,17 @@ fn overlay_bot(file: &mut File, env: &Known, found: &mut Vec<Diagnostic>) {
     }
     if let Some(pid) = env.text("BOT_PID") {
         let mut process = Process::default();
-        match pid.value.parse::<u64>() {
-            Ok(number) => process.pid = Some(At { value: number, place: pid.place }),
-            Err(_) => process.pid_file = Some(pid),
+        let digits = pid.value.strip_prefix(['-', '+']).unwrap_or(&pid.value);
+        if digits.is_empty() || digits.bytes().any(|b| !b.is_ascii_digit()) {
+            process.pid_file = Some(pid);
+        } else {
+            match pid.value.parse::<u64>().ok().filter(|number| is_pid(*number)) {
+                Some(number) => process.pid = Some(At { value: number, place: pid.place }),
+                None => {
+                    let d = pid.error("invalid-value", format!("`{}` is no process id", pid.value));
+                    found.push(d.label("expected a number over 0, or the path of a pid file"));
+                }
+            }
         }
         bot.process = Some(process);
     } else if let Some(name) = env.text("BOT_PROCESS") {
@@ -285,7 +326,7 @@ impl<'e> Channels<'e> {
         }
         let webhooks =
             match enabled(env, "WEBHOOK_ALERTS_ENABLED", env.is_set("ALERT_WEBHOOK_ENDPOINTS"), found) {
-                true if env.is_set("ALERT_WEBHOOK_ENDPOINTS") => endpoints::read(env, found),
+                true if env.is_set("ALERT_WEBHOOK_ENDPOINTS") => endpoints(env, found),
                 true => {
                     missing(env, "WEBHOOK_ALERTS_ENABLED", "ALERT_WEBHOOK_ENDPOINTS", found);
                     Vec::new()
@@ -330,6 +371,7 @@ impl<'e> Channels<'e> {
             && let Some(to) =
                 own("ALERT_EMAIL_RECIPIENTS").or_else(|| self.env.text("ALERT_EMAIL_RECIPIENTS"))
         {
+            let to = At { value: recipients(&to.value), place: to.place };
             let email = Email { to: Some(to), send_resolved: resolved(), ..Email::default() };
             receiver.email_configs = Some(vec![email]);
         }
@@ -351,6 +393,33 @@ impl<'e> Channels<'e> {
         let worse = (severity == SEVERITIES[0]).then(|| of(SEVERITIES[1])).flatten();
         of(severity).or(worse).or_else(|| self.env.text("SLACK_CHANNEL"))
     }
+}
+
+/// The endpoints; none where some are asked for is as good as a mistake.
+fn endpoints(env: &Known, found: &mut Vec<Diagnostic>) -> Vec<Webhook> {
+    let before = found.len();
+    let webhooks = endpoints::read(env, found);
+    if let (true, true, Some(place)) =
+        (webhooks.is_empty(), found.len() == before, env.place("WEBHOOK_ALERTS_ENABLED"))
+    {
+        let message = "`WEBHOOK_ALERTS_ENABLED` is true, but `ALERT_WEBHOOK_ENDPOINTS` is an empty list";
+        found.push(
+            place.warning("missing-variable", message).label("no webhook is told").hint(
+                r#"set ALERT_WEBHOOK_ENDPOINTS='[{"url":"https://…"}]', or WEBHOOK_ALERTS_ENABLED=false"#,
+            ),
+        );
+    }
+    webhooks
+}
+
+/// Recipients may be separated by semicolons, as mail programs do it.
+fn recipients(text: &str) -> Arc<str> {
+    let mut quoted = false;
+    let comma = |c| {
+        quoted ^= c == '"';
+        if c == ';' && !quoted { ',' } else { c }
+    };
+    text.chars().map(comma).collect::<String>().into()
 }
 
 fn typed(variable: &str, kind: &str) -> String {

@@ -8,6 +8,8 @@ use botwatch_core::{
     yaml::{Node, Reader, Value},
 };
 
+use crate::net::mask_url;
+
 /// Where something was written.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Place {
@@ -218,48 +220,36 @@ plain! {
     Arc<str>, Reader::arc, |v| text(v);
     Secret, Reader::secret, |v| if v.is_empty() { None } else { text(MASK) };
     GoDuration, |r, n| r.go_duration(n).map(GoDuration), |v| raw(v.0);
-    Url, |r, n| r.url(n).map(|u| Url(u.value)), |v| text(&without_password(&v.0));
-    ProxyUrl, |r, n| r.arc(n).map(ProxyUrl), |v| text(&without_password(&v.0));
+    Url, |r, n| r.url(n).map(|u| Url(u.value)), |v| text(&mask_url(&v.0));
+    ProxyUrl, |r, n| r.arc(n).map(ProxyUrl), |v| text(&mask_url(&v.0));
     SecretUrl, read_secret_url, |_| text(MASK);
     Pattern, |r, n| r.regex(n).map(|p| Pattern(p.value)), |v| text(&v.0);
     Bytes, read_bytes, |v| raw(v);
     Pairs, read_pairs, show_pairs;
+    SecretPairs, |r, n| read_pairs(r, n).map(SecretPairs), masked;
 }
 
 /// A duration in Go's notation (spec alertmanager C-4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GoDuration(pub Duration);
 
-/// A web address. A password in it is not shown.
+/// A web address. What is secret in it is not shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url(pub Arc<str>);
 
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Url({:?})", without_password(&self.0))
+        write!(f, "Url({:?})", mask_url(&self.0))
     }
 }
 
-/// The address of a proxy. A password in it is not shown.
+/// The address of a proxy. What is secret in it is not shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyUrl(pub Arc<str>);
 
 impl fmt::Debug for ProxyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ProxyUrl({:?})", without_password(&self.0))
-    }
-}
-
-/// An address with its password masked, as Go does it.
-fn without_password(address: &str) -> String {
-    match url::Url::parse(address) {
-        Ok(mut url) if url.password().is_some() => match url.set_password(Some("xxxxx")) {
-            Ok(()) => url.to_string(),
-            Err(()) => MASK.to_owned(),
-        },
-        // What can't be parsed could have one anywhere.
-        Err(_) if address.contains('@') => MASK.to_owned(),
-        _ => address.to_owned(),
+        write!(f, "ProxyUrl({:?})", mask_url(&self.0))
     }
 }
 
@@ -289,6 +279,23 @@ impl Pairs {
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
         self.0.iter().map(|(name, value)| (&name.value, &value.value))
     }
+}
+
+/// As [`Pairs`], with values that are not shown.
+#[derive(Clone, PartialEq, Default)]
+pub struct SecretPairs(pub Pairs);
+
+impl fmt::Debug for SecretPairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+fn masked(pairs: &SecretPairs) -> Option<Out> {
+    let mask = |(name, value): &(At<Arc<str>>, At<Arc<str>>)| {
+        (name.value.to_string(), Out::Text(MASK.to_owned(), value.place.clone()))
+    };
+    Some(Out::Map(pairs.0.0.iter().map(mask).collect()))
 }
 
 fn read_pairs(reader: &mut Reader, node: &Node) -> Option<Pairs> {

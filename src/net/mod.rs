@@ -15,6 +15,7 @@
 mod address;
 mod client;
 mod error;
+mod mask;
 mod oauth2;
 mod options;
 mod pinned;
@@ -28,6 +29,7 @@ mod tls;
 pub use address::is_public;
 pub use client::{BodyMax, Client, Request};
 pub use error::{Error, redact_url, tls_reason};
+pub use mask::{looks_secret, mask_url};
 pub use oauth2::TokenSource;
 pub use options::{Auth, Grant, HttpOptions, OAuth2, ProxyOptions, Reach, TlsOptions, TlsVersion};
 pub use response::Response;

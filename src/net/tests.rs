@@ -51,6 +51,25 @@ fn addresses_that_are_not_public() {
 }
 
 #[test]
+fn parameters_that_look_secret_are_masked() {
+    for (url, shown) in [
+        ("http://h/m?format=json&token=abc&n=1", "http://h/m?format=json&token=xxxxx&n=1"),
+        (
+            "http://h/m?API_KEY=a&api%5Fkey=b&%74oken=c",
+            "http://h/m?API_KEY=xxxxx&api%5Fkey=xxxxx&%74oken=xxxxx",
+        ),
+        ("http://h/m?token&sig=", "http://h/m?token&sig="),
+        ("http://user:p@ss@h:9/m#auth", "http://user:xxxxx@h:9/m#auth"),
+        ("http://user@h/a@b:c", "http://user@h/a@b:c"),
+        ("http+unix://%2Frun%2Fbot.sock/m?x=1", "http+unix://%2Frun%2Fbot.sock/m?x=1"),
+        ("no URL?password=1", "no URL?password=xxxxx"),
+        ("", ""),
+    ] {
+        assert_eq!(mask_url(url), shown);
+    }
+}
+
+#[test]
 fn shown_urls_have_no_secrets() {
     for (url, shown) in [
         ("https://hooks.slack.com/services/T0/B0/XXXX", "https://hooks.slack.com/<secret>"),

@@ -1,13 +1,10 @@
 //! The one integration binary: everything that needs the running product, its files, or real servers.
 
 mod architecture;
-<<<<<<< HEAD
 mod demo;
 mod docs;
 mod e2e;
-=======
 mod net;
->>>>>>> w3-f2
 mod notify;
 mod peers;
 mod serve;

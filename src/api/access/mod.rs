@@ -1,6 +1,6 @@
 //! Who may ask (DESIGN §4 "Access"): until there are log-ins, this machine only. Pure.
 //!
-//! The peer's address keeps other machines away; `Host` keeps away web pages that make a name point at the loopback
+//! The peer's address keeps other machines away, unless a proxy on this one stands in between, which its headers show; `Host` keeps away web pages that make a name point at the loopback
 //! (DNS rebinding); `Origin` keeps away web pages that send requests across origins.
 
 #[cfg(test)]
@@ -24,12 +24,22 @@ pub(super) struct Asked<'a> {
     /// The request target's authority, or the `Host` header.
     pub host: Option<&'a str>,
     pub origin: Option<&'a str>,
+    /// A header that only proxies add.
+    pub forwarded: Option<&'a str>,
+}
+
+/// The first header that a proxy adds: behind one the peer is the proxy, whoever asks.
+pub(super) fn forwarded(headers: &http::HeaderMap) -> Option<&str> {
+    let by_proxy =
+        |name: &&str| matches!(*name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-");
+    headers.keys().map(http::HeaderName::as_str).find(by_proxy)
 }
 
 /// Why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refused {
     Peer,
+    Forwarded(String),
     Host(String),
     Origin(String),
 }
@@ -41,6 +51,9 @@ pub(super) fn check(asked: Asked<'_>, external: Option<&Url>) -> Result<(), Refu
     }
     if !asked.peer.to_canonical().is_loopback() {
         return Err(Refused::Peer);
+    }
+    if let Some(header) = asked.forwarded {
+        return Err(Refused::Forwarded(header.to_owned()));
     }
     let host = asked.host.unwrap_or_default();
     let Some((name, port)) = split(host) else { return Err(Refused::Host(host.to_owned())) };
@@ -91,7 +104,7 @@ impl Refused {
     /// For a metric's label.
     pub(super) const fn reason(&self) -> &'static str {
         match self {
-            Self::Peer => "peer",
+            Self::Peer | Self::Forwarded(_) => "peer",
             Self::Host(_) => "host",
             Self::Origin(_) => "origin",
         }
@@ -104,6 +117,12 @@ impl Refused {
                            ask at http://localhost there, or through a tunnel such as \
                            `ssh -L 9095:localhost:9095 HOST`; /metrics, /-/healthy and /-/ready answer everybody"
                 .to_owned(),
+            Self::Forwarded(header) => format!(
+                "the request came through a proxy (header `{header}`), so that nobody knows whether its caller is on \
+                 botwatch's own machine, and botwatch has no log-ins yet: ask at http://localhost there without the \
+                 proxy, or through a tunnel such as `ssh -L 9095:localhost:9095 HOST`; only a proxy that lets nobody \
+                 in without a log-in of its own may leave out Forwarded, X-Forwarded-*, X-Real-IP and Via"
+            ),
             Self::Host(host) => format!(
                 "the request is for the host `{host}`, which is neither the loopback nor that of \
                  `web.external_url`: ask at http://localhost, or set `web.external_url` to the address that you use"

@@ -1,8 +1,9 @@
 use std::net::IpAddr;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use super::{Asked, Refused, check};
+use super::{Asked, Refused, check, forwarded};
 
 fn reason(
     peer: &str,
@@ -13,7 +14,7 @@ fn reason(
 ) -> &'static str {
     let peer: IpAddr = peer.parse().expect("an address");
     let external = external.map(|e| Url::parse(e).expect("a URL"));
-    match check(Asked { peer, path, host, origin }, external.as_ref()) {
+    match check(Asked { peer, path, host, origin, forwarded: None }, external.as_ref()) {
         Ok(()) => "ok",
         Err(refused) => {
             assert!(refused.failure().detail.contains("http://localhost") || refused.reason() == "origin");
@@ -102,4 +103,33 @@ fn origins_are_our_own_pages() {
 fn refusals_name_what_was_sent() {
     let failure = Refused::Host("evil.example".to_owned()).failure();
     assert!(failure.detail.contains("`evil.example`"), "{}", failure.detail);
+}
+
+#[test]
+fn what_a_proxy_passes_on_is_refused() {
+    for (header, refused) in [
+        ("Forwarded", true),
+        ("X-Forwarded-For", true),
+        ("X-Forwarded-Proto", true),
+        ("X-Real-IP", true),
+        ("Via", true),
+        ("X-Request-Id", false),
+        ("X-Forward", false),
+    ] {
+        let name = HeaderName::from_bytes(header.as_bytes()).expect("a name");
+        let headers = HeaderMap::from_iter([(name, HeaderValue::from_static("127.0.0.1"))]);
+        let asked = |path| Asked {
+            peer: "127.0.0.1".parse().expect("an address"),
+            path,
+            host: Some("localhost"),
+            origin: None,
+            forwarded: forwarded(&headers),
+        };
+        assert_eq!(check(asked("/"), None).is_err(), refused, "{header}");
+        assert_eq!(check(asked("/metrics"), None), Ok(()), "{header}: open to everybody anyway");
+        if let Err(why) = check(asked("/"), None) {
+            assert_eq!(why.reason(), "peer");
+            assert!(why.failure().detail.contains(&format!("`{}`", header.to_ascii_lowercase())));
+        }
+    }
 }

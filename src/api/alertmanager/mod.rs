@@ -55,10 +55,15 @@ async fn take(site: &Site, now: Timestamp, parsed: Parsed) -> Result<Response, F
     let (firing, resolved): (Vec<_>, Vec<_>) = alerts.iter().partition(|a| a.ends_at.is_none_or(|e| e > now));
     let counts = [("firing", firing.len()), ("resolved", resolved.len())];
     if !alerts.is_empty() {
-        site.machine.receive(alerts).await.map_err(|refused| match refused {
-            NotDurable::Disk => Failure::unavailable(refused.to_string(), AGAIN_DISK),
-            NotDurable::Busy => Failure::unavailable(refused.to_string(), AGAIN_BUSY),
-            NotDurable::Gone => stopping(),
+        let count = alerts.len() as u64;
+        site.machine.receive(alerts).await.map_err(|refused| {
+            let (reason, failure) = match refused {
+                NotDurable::Disk => ("disk", Failure::unavailable(refused.to_string(), AGAIN_DISK)),
+                NotDurable::Busy => ("busy", Failure::unavailable(refused.to_string(), AGAIN_BUSY)),
+                NotDurable::Gone => ("stopping", stopping()),
+            };
+            site.counts.alerts_refused.with_label_values(&[reason]).inc_by(count);
+            failure
         })?;
     }
     for (status, count) in counts {

@@ -15,6 +15,15 @@ const TYPE: u16 = 601;
 /// What is wrong with an end before its start.
 pub(super) const BACKWARDS: &str = "start time must be before end time";
 
+/// Labels of an alert, and annotations, at most.
+const PAIRS_MAX: usize = 64;
+/// Bytes of a name at most.
+const NAME_MAX: usize = 1 << 10;
+/// Bytes of a label's value at most; an annotation's is bounded by the alert.
+const LABEL_VALUE_MAX: usize = 8 << 10;
+/// Bytes of an alert's names, values and link at most.
+const ALERT_MAX: usize = 64 << 10;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Postable {
@@ -61,7 +70,11 @@ pub(super) fn parse(body: &[u8], now: Timestamp) -> Result<Parsed, Failure> {
         schema(index, one.as_ref())?;
     }
     let mut parsed = Parsed::default();
-    for (one, (starts_at, ends_at)) in posted.into_iter().flatten().zip(timed) {
+    for (index, (one, (starts_at, ends_at))) in posted.into_iter().flatten().zip(timed).enumerate() {
+        if let Err(why) = bounded(&one) {
+            parsed.problems.push(format!("alert {index}: {why}"));
+            continue;
+        }
         match alert(one, starts_at, ends_at, now) {
             Ok(alert) => parsed.alerts.push(alert),
             Err(problem) => parsed.problems.push(problem),
@@ -80,6 +93,39 @@ fn schema(index: usize, one: Option<&Postable>) -> Result<(), Failure> {
     }
     if one.is_none_or(|o| o.labels.is_none()) {
         return Err(Failure::schema(REQUIRED, format!("{index}.labels in body is required")));
+    }
+    Ok(())
+}
+
+/// What Alertmanager doesn't ask: that an alert stays below sizes that no sender reaches by intent.
+fn bounded(one: &Postable) -> Result<(), String> {
+    let mut bytes = one.generator_url.as_ref().map_or(0, String::len);
+    let kinds = [(&one.labels, "label", LABEL_VALUE_MAX), (&one.annotations, "annotation", ALERT_MAX)];
+    for (pairs, kind, value_max) in kinds {
+        let pairs = pairs.iter().flatten();
+        let pairs: Vec<_> =
+            pairs.filter_map(|(n, v)| Some((n, v.as_deref().filter(|v| !v.is_empty())?))).collect();
+        if pairs.len() > PAIRS_MAX {
+            return Err(format!("{} {kind}s, of which {PAIRS_MAX} are taken", pairs.len()));
+        }
+        for (name, value) in pairs {
+            if name.len() > NAME_MAX {
+                return Err(format!(
+                    "a {kind}'s name of {} bytes, of which {NAME_MAX} are taken",
+                    name.len()
+                ));
+            }
+            if value.len() > value_max {
+                return Err(format!(
+                    "{kind} {name:?} has {} bytes, of which {value_max} are taken",
+                    value.len()
+                ));
+            }
+            bytes += name.len() + value.len();
+        }
+    }
+    if bytes > ALERT_MAX {
+        return Err(format!("{bytes} bytes of labels, annotations and link, of which {ALERT_MAX} are taken"));
     }
     Ok(())
 }

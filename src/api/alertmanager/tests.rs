@@ -118,3 +118,44 @@ fn times_come_in_many_forms() {
         assert_eq!(time::parse(text), Err(()), "{text}");
     }
 }
+
+#[test]
+fn alerts_are_bounded_one_by_one() {
+    let many = |n: usize| (0..n).map(|i| (format!("n{i:02}"), "x".into())).collect::<serde_json::Map<_, _>>();
+    let long = |bytes: usize| "x".repeat(bytes);
+    for (labels, annotations, problem) in [
+        (serde_json::json!(many(64)), serde_json::json!(many(64)), None),
+        (
+            serde_json::json!(many(65)),
+            serde_json::json!({}),
+            Some("alert 1: 65 labels, of which 64 are taken"),
+        ),
+        (
+            serde_json::json!({"a": "b"}),
+            serde_json::json!(many(65)),
+            Some("alert 1: 65 annotations, of which 64 are taken"),
+        ),
+        (
+            serde_json::json!({"a": long(8193)}),
+            serde_json::json!({}),
+            Some("alert 1: label \"a\" has 8193 bytes, of which 8192 are taken"),
+        ),
+        (
+            serde_json::json!({long(1025): "b"}),
+            serde_json::json!({}),
+            Some("alert 1: a label's name of 1025 bytes, of which 1024 are taken"),
+        ),
+        (serde_json::json!({"a": "b"}), serde_json::json!({"s": long(65_533)}), None),
+        (
+            serde_json::json!({"a": "b"}),
+            serde_json::json!({"s": long(65_534)}),
+            Some("alert 1: 65537 bytes of labels, annotations and link, of which 65536 are taken"),
+        ),
+    ] {
+        let body =
+            serde_json::json!([{"labels": {"ok": "1"}}, {"labels": labels, "annotations": annotations}]);
+        let parsed = parse(body.to_string().as_bytes(), NOW).expect("parsed");
+        assert_eq!(parsed.problems.first().map(String::as_str), problem);
+        assert_eq!(parsed.alerts.len(), 1 + usize::from(problem.is_none()), "the others are taken");
+    }
+}

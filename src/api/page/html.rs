@@ -7,15 +7,16 @@ use botwatch_core::model::{Duration, Timestamp};
 use super::{Facts, ROWS_MAX, style::STYLE};
 use crate::api::NoticeKind;
 
+/// Relative, so that they hold below a prefix.
 const LINKS: &[(&str, &str)] = &[
-    ("/api/v1/alerts", "Alerts"),
-    ("/api/v1/rules", "Rules"),
-    ("/api/v1/targets", "Targets"),
-    ("/api/alerting/notifications", "Notifications"),
-    ("/api/v1/status/config", "Configuration"),
-    ("/metrics", "Metrics"),
-    ("/docs", "Documentation"),
-    ("/-/ready", "Ready"),
+    ("api/v1/alerts", "Alerts"),
+    ("api/v1/rules", "Rules"),
+    ("api/v1/targets", "Targets"),
+    ("api/alerting/notifications", "Notifications"),
+    ("api/v1/status/config", "Configuration"),
+    ("metrics", "Metrics"),
+    ("docs", "Documentation"),
+    ("-/ready", "Ready"),
 ];
 
 /// Text with what HTML would read as its own escaped.

@@ -12,7 +12,10 @@ use botwatch_core::{alerting::Machine, model::Timestamp};
 use http::{HeaderValue, StatusCode, header};
 
 use super::{NoticeKind, TargetHealth, TargetView, body, site::Site};
-use crate::evaluate::{GroupView, RuleKind};
+use crate::{
+    evaluate::{GroupView, RuleKind},
+    net::mask_url,
+};
 
 /// Alerts and targets shown; the rest is counted.
 const ROWS_MAX: usize = 50;
@@ -134,7 +137,7 @@ impl Facts {
             if active.health == TargetHealth::Down {
                 self.blind.push(Blind {
                     pool: target.pool.to_string(),
-                    url: active.url.clone(),
+                    url: mask_url(&active.url),
                     error: active.last_error.clone(),
                     last: active.last_scrape,
                 });

@@ -8,7 +8,13 @@ use http::Uri;
 use serde::Serialize;
 
 use super::{success, time};
-use crate::api::{params::Params, site::Site};
+use crate::{
+    api::{params::Params, site::Site},
+    net::{looks_secret, mask_url},
+};
+
+/// What is shown in place of a secret, as in a printed configuration.
+const MASK: &str = "<secret>";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -21,11 +27,11 @@ struct TargetsJson<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ActiveJson<'a> {
-    discovered_labels: &'a Labels,
+    discovered_labels: Labels,
     labels: &'a Labels,
     scrape_pool: &'a str,
-    scrape_url: &'a str,
-    global_url: &'a str,
+    scrape_url: String,
+    global_url: String,
     last_error: &'a str,
     last_scrape: String,
     last_scrape_duration: f64,
@@ -37,7 +43,7 @@ struct ActiveJson<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct DroppedJson<'a> {
-    discovered_labels: &'a Labels,
+    discovered_labels: Labels,
     scrape_pool: &'a str,
 }
 
@@ -56,11 +62,11 @@ pub(in crate::api) async fn targets(State(site): State<Arc<Site>>, uri: Uri) -> 
         let dropped = json.dropped_target_counts.entry(&*target.pool).or_default();
         match &target.active {
             Some(active) if state != "dropped" => json.active_targets.push(ActiveJson {
-                discovered_labels: &target.discovered,
+                discovered_labels: masked(&target.discovered),
                 labels: &active.labels,
                 scrape_pool: &target.pool,
-                scrape_url: &active.url,
-                global_url: &active.global_url,
+                scrape_url: mask_url(&active.url),
+                global_url: mask_url(&active.global_url),
                 last_error: &active.last_error,
                 last_scrape: time(active.last_scrape),
                 last_scrape_duration: active.last_scrape_seconds,
@@ -73,7 +79,7 @@ pub(in crate::api) async fn targets(State(site): State<Arc<Site>>, uri: Uri) -> 
                 *dropped += 1;
                 if state != "active" {
                     json.dropped_targets.push(DroppedJson {
-                        discovered_labels: &target.discovered,
+                        discovered_labels: masked(&target.discovered),
                         scrape_pool: &target.pool,
                     });
                 }
@@ -81,4 +87,13 @@ pub(in crate::api) async fn targets(State(site): State<Arc<Site>>, uri: Uri) -> 
         }
     }
     success(json)
+}
+
+/// Parameters of the scrape's address are labels before relabelling; those that look secret are masked.
+fn masked(labels: &Labels) -> Labels {
+    let secret = |name: &str| name.strip_prefix("__param_").is_some_and(looks_secret);
+    if !labels.iter().any(|(name, _)| secret(name)) {
+        return labels.clone();
+    }
+    Labels::from_pairs(labels.iter().map(|(name, value)| (name, if secret(name) { MASK } else { value })))
 }

@@ -99,4 +99,7 @@ async fn nothing_is_acknowledged_that_is_not_on_disk() {
     }
     assert!(world.machine.alerts().is_empty());
     assert_eq!(world.get("/api/alerting/notifications").await.status, 503);
+    let metrics = world.get("/metrics").await;
+    let counted = "botwatch_api_alerts_refused_total{reason=\"busy\"} 1\n";
+    assert!(metrics.text().contains(counted), "{}", metrics.text());
 }

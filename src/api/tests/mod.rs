@@ -3,9 +3,14 @@ mod exposed;
 mod shapes;
 mod world;
 
-use std::{io::Read as _, sync::atomic::Ordering, time::Duration};
+use std::{
+    io::{Read as _, Write},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderValue, Method, header};
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -13,7 +18,10 @@ use tokio::{
 use url::Url;
 
 use super::{Error, Notice, NoticeKind, Options, StatusView, body, params::Params, server};
-use crate::net::{BodyMax, Client, HttpOptions, Request};
+use crate::{
+    net::{BodyMax, Client, HttpOptions, Request},
+    telemetry::{self as logs, Format, Level, Logs},
+};
 use world::{World, parse};
 
 #[tokio::test]
@@ -301,4 +309,83 @@ fn parameters_are_decoded_and_bounded() {
     assert!(params.flag("a").is_ok() && params.count("n").is_err());
     let many = "m=x&".repeat(101);
     assert!(Params::parse(Some(&many)).all("m").is_err());
+}
+
+#[tokio::test]
+async fn what_comes_through_a_proxy_is_refused() {
+    let world = World::new().await;
+    let answer = world.ask("GET", "/", "X-Forwarded-For: 203.0.113.7\r\n", "").await;
+    assert_eq!(answer.status, 403);
+    assert!(answer.json()["detail"].as_str().is_some_and(|d| d.contains("ssh -L")), "{}", answer.text());
+    assert_eq!(world.ask("POST", "/-/reload", "Via: 1.1 proxy\r\n", "").await.status, 403);
+    assert_eq!(world.ports.reloads.load(Ordering::SeqCst), 0);
+    let metrics = world.ask("GET", "/metrics", "Via: 1.1 proxy\r\n", "").await;
+    assert!(metrics.text().contains("botwatch_api_refused_total{reason=\"peer\"} 2\n"), "{}", metrics.text());
+}
+
+#[tokio::test]
+async fn everything_is_served_below_the_prefix() {
+    let options = Options { route_prefix: "/bots/watch".into(), ..Options::new("127.0.0.1:0", None) };
+    let world = World::with(options).await;
+    for target in ["/", "/bots/watch"] {
+        let answer = world.get(target).await;
+        assert_eq!((answer.status, answer.header("location")), (302, "/bots/watch/"), "{target}");
+    }
+    let page = world.get("/bots/watch/").await;
+    assert_eq!(page.status, 200);
+    for link in page.text().split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(!link.starts_with('/'), "{link}");
+        assert_eq!(world.get(&format!("/bots/watch/{link}")).await.status, 200, "{link}");
+    }
+    for (target, status) in [
+        ("/bots/watch/-/healthy", 200),
+        ("/-/healthy", 404),
+        ("/metrics", 404),
+        ("/bots/watcher/metrics", 404),
+    ] {
+        assert_eq!(world.get(target).await.status, status, "{target}");
+    }
+    let missing = world.get("/bots/watch/api/v1/nowhere").await;
+    assert_eq!(missing.json()["errorType"], "not_found");
+    let metrics = world.get("/bots/watch/metrics").await;
+    let counted = "prometheus_http_requests_total{code=\"200\",handler=\"/api/v1/rules\"} 1\n";
+    assert!(metrics.text().contains(counted), "{}", metrics.text());
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_request_is_told_to_who_debugs_the_api() {
+    for (level, debug, told) in [
+        (Level::Info, "alerting:api", true),
+        (Level::Info, "alerting:*", true),
+        (Level::Debug, "", true),
+        (Level::Info, "", false),
+        (Level::Info, "alerting:notify", false),
+    ] {
+        let lines = Lines::default();
+        let options = logs::Options { level, debug: debug.to_owned(), format: Format::Text };
+        let clock = crate::runtime::Clock::manual(world::NOW);
+        let (_logs, subscriber) = Logs::to(Box::new(lines.clone()), false, &options, clock);
+        // The runtime of this test has one thread, so the server is on it, too.
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let world = World::new().await;
+        world.get("/api/v1/rules?token=geheim").await;
+        let text = String::from_utf8(lines.0.lock().clone()).expect("text");
+        let line = "DEBUG api::server: answered method=GET path=/api/v1/rules status=200 milliseconds=";
+        assert_eq!(text.contains(line), told, "{level} {debug}: {text}");
+        assert!(!text.contains("geheim"));
+    }
 }

@@ -175,6 +175,37 @@ async fn rules_are_chosen() {
 }
 
 #[tokio::test]
+async fn addresses_of_targets_are_shown_without_secrets() {
+    let world = World::new().await;
+    let url = "http://localhost:3000/metrics?format=json&token=geheim";
+    let active = ActiveTarget {
+        labels: labels(&[("job", "bot")]),
+        url: url.to_owned(),
+        global_url: url.to_owned(),
+        last_error: "connection refused".to_owned(),
+        last_scrape: None,
+        last_scrape_seconds: 0.0,
+        health: TargetHealth::Down,
+        interval: Duration::from_secs(5),
+        timeout: Duration::from_secs(5),
+    };
+    let discovered = labels(&[("__param_format", "json"), ("__param_token", "geheim")]);
+    *world.ports.targets.lock() = vec![
+        TargetView { pool: "bot".into(), discovered: discovered.clone(), active: Some(active) },
+        TargetView { pool: "bot".into(), discovered, active: None },
+    ];
+    for path in ["/", "/api/v1/targets"] {
+        let answer = world.get(path).await;
+        assert!(!answer.text().contains("geheim"), "{}", answer.text());
+        assert!(
+            answer.text().contains("token=xxxxx") && answer.text().contains("format=json"),
+            "{}",
+            answer.text()
+        );
+    }
+}
+
+#[tokio::test]
 async fn targets_have_prometheus_shape() {
     let world = World::new().await;
     let discovered = labels(&[("__address__", "localhost:3000")]);

@@ -216,8 +216,13 @@ fn a_scrape_that_nobody_wants_stops() {
     let (mut cache, mut ids) = (Cache::new(1), Ids::default());
     let (stop, target, body) = (Stop::new(), Labels::empty(), "a 1\n".repeat(2000));
     stop.cancel();
-    let answer =
-        Answer { body: body.as_bytes(), format: Format::Text, at: Timestamp(1), target: &target, stop: &stop };
+    let answer = Answer {
+        body: body.as_bytes(),
+        format: Format::Text,
+        at: Timestamp(1),
+        target: &target,
+        stop: &stop,
+    };
     let outcome = absorb(&answer, &job("bot"), &mut cache, &mut |labels| ids.make(labels));
     let (error, counts) = outcome.expect_err("stopped");
     assert!(matches!(error, Error::Stopped) && counts.scraped < 2000, "{error} after {}", counts.scraped);

@@ -261,11 +261,7 @@ async fn each_scrape_is_told_to_who_debugs() {
 struct Lines(Arc<parking_lot::Mutex<Vec<String>>>);
 
 impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Lines {
-    fn on_event(
-        &self,
-        event: &tracing::Event<'_>,
-        _: tracing_subscriber::layer::Context<'_, S>,
-    ) {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
         let mut line = format!("{} {}", event.metadata().level(), event.metadata().target());
         event.record(&mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
             line += &format!(" {field}={value:?}");

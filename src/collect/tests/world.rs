@@ -20,9 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    collect::{
-        Collector, Health, JobOptions, Options, Scheme, TargetGroup, TargetView, scrape::Read,
-    },
+    collect::{Collector, Health, JobOptions, Options, Scheme, TargetGroup, TargetView, scrape::Read},
     net::HttpOptions,
     runtime::{Clock, Tasks},
     samples::Store,

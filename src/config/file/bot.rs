@@ -50,6 +50,11 @@ impl Bot {
     }
 }
 
+/// Whether a process can have this id (Linux has 22 bits for it, others 31).
+pub fn is_pid(number: u64) -> bool {
+    (1..=i32::MAX.unsigned_abs().into()).contains(&number)
+}
+
 impl Process {
     fn check(&self, reader: &mut Reader, span: Span) {
         let ways = [
@@ -71,6 +76,9 @@ impl Process {
                 let d = place.error("conflict", format!("`{first}` and `{second}` exclude each other"));
                 reader.report(d.label("one way to find the process is enough"));
             }
+        }
+        if let Some(pid) = self.pid.as_ref().filter(|p| !is_pid(p.value)) {
+            reader.report(pid.error("invalid-value", "not a process id").label("expected a number over 0"));
         }
         if let Some(port) = self.port.as_ref().filter(|p| p.value == 0 || p.value > 65535) {
             reader.report(

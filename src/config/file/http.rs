@@ -9,7 +9,7 @@ use botwatch_core::{
 };
 
 use crate::config::value::{
-    At, Out, Pairs, Place, ProxyUrl, Read, Show, Url, choice, exclusive, place, section,
+    At, Out, Place, ProxyUrl, Read, SecretPairs, Show, Url, choice, exclusive, place, section,
 };
 
 section! {
@@ -84,7 +84,7 @@ section! {
         /// Where the token is.
         token_url: At<Url>,
         /// Further form fields.
-        endpoint_params: Pairs,
+        endpoint_params: SecretPairs,
         /// TLS to the token's server.
         tls_config: Tls,
         /// The proxy to the token's server.
@@ -169,8 +169,8 @@ impl Show for ProxyHeaders {
 section! {
     /// The values of one header.
     pub struct Header("a header of `http_headers`", "http_headers") {
-        /// Values.
-        values: Vec<At<Arc<str>>>,
+        /// Values. Not shown either: tokens are what headers are mostly set for.
+        values: Vec<At<Secret>>,
         /// Values that must not be shown.
         secrets: Vec<At<Secret>>,
         /// Files with a value each.

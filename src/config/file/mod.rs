@@ -11,7 +11,7 @@ mod route;
 mod scrape;
 mod top;
 
-pub use bot::{Bot, Evaluation, NoData, Process, Storage, SuppressedResolves, Web};
+pub use bot::{Bot, Evaluation, NoData, Process, Storage, SuppressedResolves, Web, is_pid};
 pub use global::{Global, SLACK_APP_URL, split_smarthost};
 pub use http::{
     Authorization, BasicAuth, Header, Headers, Http, OAuth2, ProxyHeaders, Tls, TlsVersion, check_header_name,

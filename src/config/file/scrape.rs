@@ -9,7 +9,10 @@ use botwatch_core::{
 };
 
 use super::{Http, Relabel};
-use crate::config::value::{At, Bytes, Out, Pairs, Place, Read, Show, choice, name_of, over_zero, section};
+use crate::{
+    config::value::{At, Bytes, MASK, Out, Pairs, Place, Read, Show, choice, name_of, over_zero, section},
+    net::looks_secret,
+};
 
 section! {
     /// The keys of a job besides those of its HTTP client.
@@ -131,7 +134,15 @@ impl Read for Params {
 
 impl Show for Params {
     fn show(&self) -> Option<Out> {
-        Some(Out::Map(self.0.iter().filter_map(|(n, v)| Some((n.to_string(), v.show()?))).collect()))
+        let show = |(name, values): &(Arc<str>, Vec<At<Arc<str>>>)| {
+            let shown = if looks_secret(name) {
+                Out::List(values.iter().map(|v| Out::Text(MASK.to_owned(), v.place.clone())).collect())
+            } else {
+                values.show()?
+            };
+            Some((name.to_string(), shown))
+        };
+        Some(Out::Map(self.0.iter().filter_map(show).collect()))
     }
 }
 

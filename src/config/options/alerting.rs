@@ -80,7 +80,7 @@ fn nobody_told(context: &mut Context<'_>, options: &Options) {
 fn route(context: &mut Context<'_>, written: &file::Route, templates: &Templates) -> Route {
     for (name, value) in written.labels.iter().flat_map(|l| &l.0) {
         let of = format!("label `{}` of a route", name.value);
-        templates::check(templates, value, &of, &mut context.found);
+        templates::check(templates, value, &name.value, &of, &mut context.found);
     }
     let names = written.group_by.as_ref().map(|g| g.iter().map(|n| &*n.value).collect::<Vec<_>>());
     Route {

@@ -9,7 +9,7 @@ use crate::{
     config::{
         env::Env,
         file::{BasicAuth, Http, OAuth2, ProxyHeaders, Tls, TlsVersion, XOAuth2},
-        value::{At, Pairs, ProxyUrl},
+        value::{At, ProxyUrl},
     },
     net::{self, Auth, Grant, HttpOptions, ProxyOptions, SecretSource, TlsOptions},
 };
@@ -36,7 +36,7 @@ pub(super) fn http(section: Option<&Http>, env: &Env) -> HttpOptions {
     let mut headers: BTreeMap<String, Vec<SecretSource>> = BTreeMap::new();
     for (name, header) in http.http_headers.iter().flat_map(|h| &h.0) {
         let values = headers.entry(name.value.to_string()).or_default();
-        values.extend(header.values.iter().flatten().map(|v| SecretSource::inline(&*v.value)));
+        values.extend(header.values.iter().flatten().map(|v| SecretSource::Inline(v.value.clone())));
         values.extend(header.secrets.iter().flatten().map(|v| SecretSource::Inline(v.value.clone())));
         values.extend(header.files.iter().flatten().map(|f| SecretSource::File(paths::resolve(f))));
     }
@@ -105,7 +105,7 @@ fn oauth2(section: &OAuth2, env: &Env) -> net::OAuth2 {
         endpoint_params: section
             .endpoint_params
             .iter()
-            .flat_map(Pairs::iter)
+            .flat_map(|pairs| pairs.0.iter())
             .map(|(n, v)| (n.to_string(), v.to_string()))
             .collect(),
         grant: Grant::ClientCredentials,

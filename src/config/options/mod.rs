@@ -1,6 +1,7 @@
 //! From what was written to each module's own options, one file for each module. Nothing here runs anything; rule
 //! files and templates are read from disk, secrets are not.
 
+mod addresses;
 mod alerting;
 mod collect;
 mod effective;
@@ -16,6 +17,7 @@ mod tests;
 mod web;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -107,6 +109,23 @@ impl Configuration {
     /// As YAML that can be read again; secrets are masked.
     pub fn yaml(&self) -> String {
         self.written.file.show().map_or(String::new(), |out| print::yaml(&out))
+    }
+
+    /// Who is told: a phrase for each kind of integration. An address that stands in several receivers counts once.
+    pub fn told(&self) -> Vec<String> {
+        let mut kinds: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for id in self.notify.integrations.keys() {
+            kinds.entry(&id.kind).or_default().insert(&id.key);
+        }
+        let called = |(kind, keys): (&str, BTreeSet<&str>)| match (kind, keys.len()) {
+            ("email", 1) => "one list of e-mail recipients".to_owned(),
+            ("email", n) => format!("{n} lists of e-mail recipients"),
+            ("slack", 1) => "one Slack channel".to_owned(),
+            ("slack", n) => format!("{n} Slack channels"),
+            (kind, 1) => format!("one {kind}"),
+            (kind, n) => format!("{n} {kind}s"),
+        };
+        kinds.into_iter().map(called).collect()
     }
 
     /// One `(path, value, origin)` for each value.

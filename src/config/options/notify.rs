@@ -6,6 +6,7 @@ use botwatch_core::template::Templates;
 
 use super::{
     Context,
+    addresses::{self, Expected},
     http::{http, secret, tls, xoauth2},
     integrations::{Built, nothing},
     or, templates, text,
@@ -40,9 +41,15 @@ pub(super) struct Texts<'t> {
 }
 
 impl Texts<'_> {
-    fn take(&self, context: &mut Context<'_>, at: Option<&At<Arc<str>>>, default: &str) -> Arc<str> {
+    fn take(
+        &self,
+        context: &mut Context<'_>,
+        key: &str,
+        at: Option<&At<Arc<str>>>,
+        default: &str,
+    ) -> Arc<str> {
         let Some(at) = at else { return default.into() };
-        templates::check(self.templates, at, &self.of, &mut context.found);
+        templates::check(self.templates, at, key, &self.of, &mut context.found);
         Arc::clone(&at.value)
     }
 }
@@ -62,7 +69,7 @@ pub(super) fn webhook(
     let url = section.url.as_ref().map(|u| At { value: u.value.0.clone(), place: u.place.clone() });
     if let Some(url) = url.as_ref().filter(|u| u.value.reveal().contains("{{")) {
         let shown = At { value: Arc::from(url.value.reveal()), place: url.place.clone() };
-        texts.take(context, Some(&shown), "");
+        texts.take(context, "url", Some(&shown), "");
     }
     WebhookOptions {
         url: UrlSource(secret(url.as_ref(), section.url_file.as_ref()).unwrap_or_else(nothing)),
@@ -82,9 +89,12 @@ pub(super) fn email(
     let smarthost = section.smarthost.as_ref().or(global.smtp_smarthost.as_ref());
     let (host, port) = smarthost.and_then(|s| split_smarthost(s).ok()).unwrap_or_default();
     let headers = headers(context, texts, section);
+    let from = section.from.as_ref().or(global.smtp_from.as_ref());
+    addresses::check(section.to.as_ref(), Expected::Several, &texts.of, &mut context.found);
+    addresses::check(from, Expected::One, &texts.of, &mut context.found);
     EmailOptions {
-        to: texts.take(context, section.to.as_ref(), ""),
-        from: texts.take(context, section.from.as_ref().or(global.smtp_from.as_ref()), ""),
+        to: texts.take(context, "to", section.to.as_ref(), ""),
+        from: texts.take(context, "from", from, ""),
         host: host.into(),
         port,
         hello: or(section.hello.as_ref().or(global.smtp_hello.as_ref()), "localhost".into()),
@@ -92,9 +102,10 @@ pub(super) fn email(
         tls_mode: email_tls(section, &global, port),
         tls: tls(section.tls_config.as_ref().or(global.smtp_tls_config.as_ref())),
         headers,
-        html: texts.take(context, section.html.as_ref(), r#"{{ template "email.default.html" . }}"#),
+        html: texts.take(context, "html", section.html.as_ref(), r#"{{ template "email.default.html" . }}"#),
         text: texts.take(
             context,
+            "text",
             section.text.as_ref(),
             if own { r#"{{ template "email.default.text" . }}"# } else { "" },
         ),
@@ -104,7 +115,7 @@ pub(super) fn email(
 fn headers(context: &mut Context<'_>, texts: &mut Texts<'_>, section: &Email) -> Vec<(Arc<str>, Arc<str>)> {
     let mut headers = Vec::new();
     for (name, value) in section.headers.iter().flat_map(|h| &h.0) {
-        headers.push((Arc::clone(&name.value), texts.take(context, Some(value), "")));
+        headers.push((Arc::clone(&name.value), texts.take(context, &name.value, Some(value), "")));
     }
     if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("subject")) {
         headers.push(("Subject".into(), r#"{{ template "email.default.subject" . }}"#.into()));
@@ -180,7 +191,7 @@ pub(super) fn slack(
     own: bool,
 ) -> SlackOptions {
     let global = context.global();
-    let mut take = |at: &Option<At<Arc<str>>>, default: &str| {
+    let mut take = |key: &str, at: &Option<At<Arc<str>>>, default: &str| {
         let default = match default {
             "" => String::new(),
             "color" if own => String::new(),
@@ -189,11 +200,11 @@ pub(super) fn slack(
             }
             name => format!("{{{{ template \"slack.default.{name}\" . }}}}"),
         };
-        texts.take(context, at.as_ref(), &default)
+        texts.take(context, key, at.as_ref(), &default)
     };
     let fields = section.fields.iter().flatten().map(|f| SlackField {
-        title: take(&f.title, ""),
-        value: take(&f.value, ""),
+        title: take("title", &f.title, ""),
+        value: take("value", &f.value, ""),
         short: f.short.as_ref().map(|s| s.value),
     });
     let mut fields: Vec<SlackField> = fields.collect();
@@ -207,23 +218,23 @@ pub(super) fn slack(
     let actions = section.actions.iter().flatten().map(|a| action(a, &mut take)).collect();
     SlackOptions {
         address: slack_address(section, &global),
-        channel: take(&section.channel, ""),
-        username: take(&section.username, "username"),
-        color: take(&section.color, "color"),
-        title: take(&section.title, "title"),
-        title_link: take(&section.title_link, "titlelink"),
-        pretext: take(&section.pretext, "pretext"),
-        text: take(&section.text, "text"),
-        message_text: take(&section.message_text, ""),
+        channel: take("channel", &section.channel, ""),
+        username: take("username", &section.username, "username"),
+        color: take("color", &section.color, "color"),
+        title: take("title", &section.title, "title"),
+        title_link: take("title_link", &section.title_link, "titlelink"),
+        pretext: take("pretext", &section.pretext, "pretext"),
+        text: take("text", &section.text, "text"),
+        message_text: take("message_text", &section.message_text, ""),
         fields,
         short_fields: or(section.short_fields.as_ref(), false),
-        footer: take(&section.footer, "footer"),
-        fallback: take(&section.fallback, "fallback"),
-        callback_id: take(&section.callback_id, "callbackid"),
-        icon_emoji: take(&section.icon_emoji, "iconemoji"),
-        icon_url: take(&section.icon_url, "iconurl"),
-        image_url: take(&section.image_url, ""),
-        thumb_url: take(&section.thumb_url, ""),
+        footer: take("footer", &section.footer, "footer"),
+        fallback: take("fallback", &section.fallback, "fallback"),
+        callback_id: take("callback_id", &section.callback_id, "callbackid"),
+        icon_emoji: take("icon_emoji", &section.icon_emoji, "iconemoji"),
+        icon_url: take("icon_url", &section.icon_url, "iconurl"),
+        image_url: take("image_url", &section.image_url, ""),
+        thumb_url: take("thumb_url", &section.thumb_url, ""),
         link_names: or(section.link_names.as_ref(), false),
         mrkdwn_in: match &section.mrkdwn_in {
             Some(parts) => parts.iter().map(|p| Arc::clone(&p.value)).collect(),
@@ -238,26 +249,26 @@ pub(super) fn slack(
 /// A button with a link has neither name nor value nor question (spec alertmanager §1.6).
 fn action(
     a: &crate::config::file::SlackAction,
-    take: &mut impl FnMut(&Option<At<Arc<str>>>, &str) -> Arc<str>,
+    take: &mut impl FnMut(&str, &Option<At<Arc<str>>>, &str) -> Arc<str>,
 ) -> SlackAction {
     let base = SlackAction {
-        kind: take(&a.r#type, ""),
-        text: take(&a.text, ""),
-        url: take(&a.url, ""),
-        style: take(&a.style, ""),
+        kind: take("type", &a.r#type, ""),
+        text: take("text", &a.text, ""),
+        url: take("url", &a.url, ""),
+        style: take("style", &a.style, ""),
         ..SlackAction::default()
     };
     if !base.url.is_empty() {
         return base;
     }
     SlackAction {
-        name: take(&a.name, ""),
-        value: take(&a.value, ""),
+        name: take("name", &a.name, ""),
+        value: take("value", &a.value, ""),
         confirm: a.confirm.as_ref().map(|c| SlackConfirm {
-            text: take(&c.text, ""),
-            title: take(&c.title, ""),
-            ok_text: take(&c.ok_text, ""),
-            dismiss_text: take(&c.dismiss_text, ""),
+            text: take("text", &c.text, ""),
+            title: take("title", &c.title, ""),
+            ok_text: take("ok_text", &c.ok_text, ""),
+            dismiss_text: take("dismiss_text", &c.dismiss_text, ""),
         }),
         ..base
     }

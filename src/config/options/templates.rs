@@ -44,18 +44,26 @@ fn of_source(source: &Arc<SourceText>, error: &TemplateError) -> Diagnostic {
         .label("not a template")
 }
 
-/// Reports a text that is no template, at its place as far as that can be told.
-pub(super) fn check(templates: &Templates, at: &At<Arc<str>>, of: &str, found: &mut Vec<Diagnostic>) {
+/// Reports a text under `key` that is no template, at its place as far as that can be told.
+pub(super) fn check(
+    templates: &Templates,
+    at: &At<Arc<str>>,
+    key: &str,
+    of: &str,
+    found: &mut Vec<Diagnostic>,
+) {
     if !at.value.contains("{{") {
         return;
     }
     let Err(error) = templates.check(&at.value) else { return };
+    // The engine knows the text by no name.
+    let message = error.message.replacen("template: :", &format!("template: {key}:"), 1);
     let d = match &at.place {
         Some(place) => {
             let span = inside(&place.source.text, place.span, &at.value, error.offset);
-            Diagnostic::error("template-syntax", error.message, &place.source, span)
+            Diagnostic::error("template-syntax", message, &place.source, span)
         }
-        None => Diagnostic::global("template-syntax", error.message),
+        None => Diagnostic::global("template-syntax", message),
     };
     found.push(d.label("not a template").context(of.to_owned()));
 }

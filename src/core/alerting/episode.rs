@@ -135,6 +135,14 @@ pub(super) fn value_text(value: f64) -> String {
     if value.is_infinite() { if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned() } else { value.to_string() }
 }
 
+/// Bytes of the texts of forgotten episodes at most: an alert from outside may be long.
+const PAST_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes of an alert's texts.
+pub(super) fn text_bytes(alert: &Alert) -> usize {
+    alert.labels.heap_bytes() + alert.annotations.heap_bytes() + alert.generator_url.len()
+}
+
 /// All episodes that are active or not settled, with what makes finding them fast.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Episodes {
@@ -147,8 +155,12 @@ pub(super) struct Episodes {
     idle: BTreeSet<(Timestamp, EpisodeId)>,
     /// Active ones held by a lease only.
     received: usize,
+    /// Bytes of their texts.
+    received_bytes: usize,
     /// Forgotten ones, oldest first.
     past: VecDeque<Episode>,
+    /// Bytes of their texts.
+    past_bytes: usize,
     /// The last start of each alert among the forgotten ones.
     past_starts: HashMap<Fingerprint, Timestamp>,
 }
@@ -196,6 +208,11 @@ impl Episodes {
         self.received
     }
 
+    /// Bytes of the texts of the same.
+    pub(super) fn received_bytes(&self) -> usize {
+        self.received_bytes
+    }
+
     pub(super) fn first_lease(&self) -> Option<(Timestamp, EpisodeId)> {
         self.leases.first().copied()
     }
@@ -233,7 +250,10 @@ impl Episodes {
         let Some(e) = self.all.get(&id) else { return };
         if let Some(until) = e.lease {
             self.leases.remove(&(until, id));
-            self.received -= usize::from(e.rules.is_empty() && e.is_active());
+            if e.rules.is_empty() && e.is_active() {
+                self.received -= 1;
+                self.received_bytes -= text_bytes(&e.alert);
+            }
         }
         if let Some(ended) = e.ended {
             self.idle.remove(&(ended.at, id));
@@ -244,7 +264,10 @@ impl Episodes {
         let Some(e) = self.all.get(&id) else { return };
         if let Some(until) = e.lease {
             self.leases.insert((until, id));
-            self.received += usize::from(e.rules.is_empty() && e.is_active());
+            if e.rules.is_empty() && e.is_active() {
+                self.received += 1;
+                self.received_bytes += text_bytes(&e.alert);
+            }
         }
         if let (Some(ended), true) = (e.ended, e.groups.is_empty()) {
             self.idle.insert((ended.at, id));
@@ -373,11 +396,12 @@ impl Episodes {
 
     fn keep_past(&mut self, episode: Episode, past_max: usize) {
         self.past_starts.insert(episode.id.fingerprint, episode.id.starts_at);
+        self.past_bytes += text_bytes(&episode.alert);
         self.past.push_back(episode);
-        while self.past.len() > past_max {
-            let Some(EpisodeId { fingerprint, starts_at }) = self.past.pop_front().map(|e| e.id) else {
-                return;
-            };
+        while self.past.len() > past_max || self.past_bytes > PAST_BYTES_MAX {
+            let Some(oldest) = self.past.pop_front() else { return };
+            self.past_bytes -= text_bytes(&oldest.alert);
+            let EpisodeId { fingerprint, starts_at } = oldest.id;
             if self.past_starts.get(&fingerprint) == Some(&starts_at) {
                 self.past_starts.remove(&fingerprint);
             }

@@ -116,6 +116,8 @@ impl Machine {
     }
 
     pub(super) fn received(&mut self, now: Timestamp, alerts: Vec<Alert>, effects: &mut Vec<Effect>) {
+        // Of the whole batch, which was acknowledged as one.
+        let room = self.room();
         let mut opened = Vec::new();
         let mut extensions = Extensions::default();
         for alert in alerts {
@@ -123,7 +125,7 @@ impl Machine {
             if extensions.alerts.contains(&alert.labels.fingerprint()) {
                 self.extend(now, std::mem::take(&mut extensions), effects);
             }
-            self.receive(now, alert, &mut opened, &mut extensions, effects);
+            self.receive(now, alert, room, &mut opened, &mut extensions, effects);
         }
         self.extend(now, extensions, effects);
         self.route(now, opened, effects);
@@ -143,6 +145,7 @@ impl Machine {
         &mut self,
         now: Timestamp,
         alert: Alert,
+        room: usize,
         opened: &mut Vec<EpisodeId>,
         extensions: &mut Extensions,
         effects: &mut Vec<Effect>,
@@ -172,7 +175,7 @@ impl Machine {
             }
             // An end of what isn't known to fire says nothing new.
             _ if !active => return,
-            _ if self.room() == 0 => {
+            _ if opened.len() >= room => {
                 self.shed += 1;
                 return;
             }

@@ -5,9 +5,15 @@ use std::sync::Arc;
 use crate::model::{Duration, Timestamp};
 
 use super::{
-    Checkpoint, Effect, Episode, Event, Options, Phase, Record, RouteTable, Seq, episode::Fresh, episode::value_text,
-    inhibit::Inhibitor, outbox::Outbox, state::State,
+    Checkpoint, Effect, Episode, Event, Options, Phase, Record, RouteTable, Seq,
+    episode::{Fresh, text_bytes, value_text},
+    inhibit::Inhibitor,
+    outbox::Outbox,
+    state::State,
 };
+
+/// Texts of so many bytes may grow even when bytes are short: refusing a known alert would end it falsely.
+const USUAL_TEXT: usize = 1024;
 
 /// The alerting machine. See the module's documentation for how it is driven.
 #[derive(Debug)]
@@ -118,17 +124,28 @@ impl Machine {
         &self.options
     }
 
-    /// How many more alerts from outside find room. New ones beyond are dropped and counted: ask before acknowledging.
+    /// How many more alerts from outside find room; none when their texts have used up their bytes. New ones beyond
+    /// are dropped and counted: ask before acknowledging.
     pub fn room(&self) -> usize {
+        if self.is_full_of_text() {
+            return 0;
+        }
         self.options.limits.received_max.saturating_sub(self.state.episodes.received())
     }
 
-    /// How many of these alerts from outside would need room: those that are not active already.
+    fn is_full_of_text(&self) -> bool {
+        self.state.episodes.received_bytes() >= self.options.limits.received_bytes_max
+    }
+
+    /// How many of these alerts from outside would need room: those that are not active already, and while bytes are
+    /// short also those whose texts grow to more than is usual.
     pub fn would_open(&self, alerts: &[crate::model::Alert]) -> usize {
-        let is_active = |a: &&crate::model::Alert| {
-            self.state.episodes.newest(a.labels.fingerprint()).is_some_and(Episode::is_active)
+        let short = self.is_full_of_text();
+        let needs_room = |a: &&crate::model::Alert| {
+            let known = self.state.episodes.newest(a.labels.fingerprint()).filter(|e| Episode::is_active(e));
+            known.is_none_or(|e| short && text_bytes(a) > text_bytes(&e.alert).max(USUAL_TEXT))
         };
-        alerts.iter().filter(|a| !is_active(a)).count()
+        alerts.iter().filter(needs_room).count()
     }
 
     /// Applies a decision and hands it to the journal.
@@ -171,7 +188,7 @@ impl Machine {
 
     /// Tells the inhibitor of all active alerts.
     pub(super) fn index_sources(&mut self) {
-        for episode in self.state.episodes.iter().filter(|e| e.is_active()) {
+        for episode in self.state.episodes.iter().filter(|e| Episode::is_active(e)) {
             self.inhibitor.set(&episode.alert.labels, true);
         }
     }

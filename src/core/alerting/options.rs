@@ -244,6 +244,8 @@ pub enum SuppressedResolves {
 pub struct Limits {
     /// Active alerts from outside, at about 1 KB each with ordinary labels.
     pub received_max: usize,
+    /// Bytes of the labels and annotations of active alerts from outside; one request may pass it once.
+    pub received_bytes_max: usize,
     /// Ended episodes kept for questions.
     pub past_max: usize,
     /// Ended deliveries kept for questions.
@@ -252,6 +254,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { received_max: 50_000, past_max: 1000, history_max: 1000 }
+        Self { received_max: 50_000, received_bytes_max: 64 << 20, past_max: 1000, history_max: 1000 }
     }
 }

@@ -48,6 +48,18 @@ impl Level {
     }
 }
 
+impl Level {
+    /// The level that a word means, also in the words of the bot's own logger, which shares the variable; the default
+    /// where there is none like it.
+    pub fn nearest(word: &str) -> Self {
+        word.parse().unwrap_or_else(|_| match word.trim().to_ascii_lowercase().as_str() {
+            "fatal" | "panic" | "silent" | "critical" => Self::Error,
+            // `http`, `verbose`, `silly` and their like: what a bot tells of every request is not asked of a watcher.
+            _ => Self::default(),
+        })
+    }
+}
+
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

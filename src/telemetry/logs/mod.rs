@@ -83,8 +83,8 @@ impl Logs {
         }
     }
 
-    /// A subscriber that writes to `out`.
-    fn to(
+    /// A subscriber that writes to `out`; also for tests of what other modules tell.
+    pub(crate) fn to(
         out: Box<dyn Write + Send>,
         colour: bool,
         options: &Options,

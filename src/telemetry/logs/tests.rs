@@ -138,3 +138,21 @@ fn levels_are_words() {
     let error = "loud".parse::<Level>().expect_err("no level").to_string();
     assert!(error.contains("`loud`"), "{error}");
 }
+
+#[test]
+fn words_of_other_loggers_have_a_level() {
+    for (word, level) in [
+        ("error", Level::Error),
+        ("WARNING", Level::Warn),
+        ("trace", Level::Trace),
+        ("http", Level::Info),
+        ("verbose", Level::Info),
+        ("silly", Level::Info),
+        ("silent", Level::Error),
+        ("Fatal", Level::Error),
+        ("", Level::Info),
+        ("3", Level::Info),
+    ] {
+        assert_eq!(Level::nearest(word), level, "{word}");
+    }
+}

@@ -43,7 +43,11 @@ fn the_example_has_every_variable_and_loads_with_all_of_them() {
     assert_eq!(given, known, "in the order of `VARIABLES`");
     let env = Env::from_pairs(pairs);
     let loaded = configure(&[], &env, &Flags::default());
-    assert_eq!(lines(&loaded.diagnostics), "");
+    let said = lines(&loaded.diagnostics);
+    assert!(
+        said.lines().count() == 1 && said.contains("`SLACK_WEBHOOK_URL` and `SLACK_BOT_TOKEN`"),
+        "{said}"
+    );
     let c = loaded.configuration.unwrap();
     let critical = &c.alerting.receivers["critical"];
     let kinds: Vec<&str> = critical.iter().map(|i| &*i.id.kind).collect();
@@ -210,4 +214,112 @@ fn values_are_masked_in_place() {
         assert_eq!(masked(text), expected);
         assert_eq!(masked(text).len(), text.len());
     }
+}
+
+/// What an environment is told, over files of one name and text.
+fn said(file: Option<&str>, pairs: &[(&str, &str)]) -> (String, Option<Configuration>) {
+    let sources: Vec<_> = file.map(|text| SourceText::new("botwatch.yml", text)).into_iter().collect();
+    let loaded = configure(&sources, &Env::from_pairs(pairs.iter().copied()), &Flags::default());
+    (lines(&loaded.diagnostics), loaded.configuration)
+}
+
+#[test]
+fn the_environments_slack_address_displaces_the_files_whatever_its_kind() {
+    let file = |global: &str| {
+        format!(
+            "global: {{{global}}}\nroute: {{receiver: t}}\n\
+             receivers: [{{name: t, slack_configs: [{{channel: '#a'}}]}}]\n"
+        )
+    };
+    let hook = "https://chat.example.org/hook";
+    for (global, pair, by_token) in [
+        ("slack_app_token: xoxb-file", ("SLACK_WEBHOOK_URL", hook), false),
+        ("slack_app_token_file: /run/t", ("SLACK_WEBHOOK_URL", hook), false),
+        ("slack_app_token: xoxb-file", ("SLACK_WEBHOOK_URL_FILE", "/run/hook"), false),
+        ("slack_api_url: 'https://chat.example.org/old'", ("SLACK_BOT_TOKEN", "xoxb-env"), true),
+        ("slack_api_url_file: /run/old", ("SLACK_BOT_TOKEN_FILE", "/run/t"), true),
+    ] {
+        let (told, c) = said(Some(&file(global)), &[pair]);
+        assert_eq!(told, "", "{global} {pair:?}");
+        let c = c.unwrap();
+        let Some(Integration::Slack(slack)) = c.notify.integrations.values().next() else {
+            panic!("{global}")
+        };
+        let is_bot = matches!(slack.address, crate::notify::SlackAddress::Bot { .. });
+        assert_eq!(is_bot, by_token, "{global} {pair:?}");
+        assert!(!c.yaml().contains("/run/old"), "{}", c.yaml());
+    }
+    let both = [("SLACK_WEBHOOK_URL", hook), ("SLACK_BOT_TOKEN", "xoxb-env"), ("SLACK_CHANNEL", "#a")];
+    let (told, c) = said(None, &both);
+    assert!(told.contains("both `SLACK_WEBHOOK_URL` and `SLACK_BOT_TOKEN` are set") && c.is_some(), "{told}");
+}
+
+#[test]
+fn no_log_level_of_the_bot_keeps_the_watcher_from_starting() {
+    for (word, level, warns) in [
+        ("debug", "debug", false),
+        ("WARN", "warn", false),
+        ("warning", "warn", false),
+        ("http", "info", true),
+        ("verbose", "info", true),
+        ("silly", "info", true),
+        ("silent", "error", true),
+        ("fatal", "error", true),
+        ("30", "info", true),
+    ] {
+        let (told, c) = said(None, &[("LOG_LEVEL", word)]);
+        assert_eq!(
+            c.unwrap().switches.log_level.map(|l| l.value.to_string()).as_deref(),
+            Some(level),
+            "{word}"
+        );
+        assert_eq!(told.contains("is no log level of botwatch"), warns, "{told}");
+    }
+}
+
+#[test]
+fn process_ids_are_over_zero() {
+    for value in ["-1", "0", "+0", "99999999999", "99999999999999999999999"] {
+        let (told, c) = said(None, &[("BOT_PID", value)]);
+        assert!(c.is_none() && told.contains(&format!("`{value}` is no process id")), "{told}");
+    }
+    for value in ["/run/-1", "-", "bot.pid"] {
+        assert!(said(None, &[("BOT_PID", value)]).1.is_some(), "{value}");
+    }
+}
+
+#[test]
+fn recipients_are_addresses() {
+    let mail = |to: &str| {
+        said(None, &[("SMTP_HOST", "h"), ("SMTP_FROM", "Bot <bot@h.org>"), ("ALERT_EMAIL_RECIPIENTS", to)])
+    };
+    let (_, c) = mail("a@h.org; \"Doe; J.\" <j@h.org>,b@h.org;");
+    let c = c.unwrap();
+    let Some(Integration::Email(email)) = c.notify.integrations.values().next() else { panic!("no e-mail") };
+    assert_eq!(&*email.to, "a@h.org, \"Doe; J.\" <j@h.org>,b@h.org,");
+    let (told, c) = mail("a@h.org;nobody");
+    assert!(
+        c.is_none() && told.lines().filter(|l| l.contains("`nobody` is no e-mail address")).count() == 1,
+        "{told}"
+    );
+}
+
+#[test]
+fn an_empty_list_of_webhooks_is_warned_of() {
+    let empty = ("ALERT_WEBHOOK_ENDPOINTS", "[]");
+    let (told, c) = said(None, &[empty, ("WEBHOOK_ALERTS_ENABLED", "true")]);
+    assert!(c.is_some() && told.contains("`ALERT_WEBHOOK_ENDPOINTS` is an empty list"), "{told}");
+    assert!(!said(None, &[empty]).0.contains("empty list"));
+}
+
+#[test]
+fn each_address_is_told_of_once() {
+    let c = environment(&[
+        ("SMTP_HOST", "h"),
+        ("SMTP_FROM", "a@h.org"),
+        ("ALERT_EMAIL_RECIPIENTS", "b@h.org"),
+        ("ALERT_WEBHOOK_ENDPOINTS", r#"[{"url":"https://h.org/a"},{"url":"https://h.org/b"}]"#),
+    ]);
+    assert_eq!(c.told(), ["one list of e-mail recipients", "2 webhooks"]);
+    assert!(environment(&[]).told().is_empty());
 }

@@ -146,3 +146,34 @@ fn texts_that_are_no_templates_are_reported_in_the_file() {
     let (source, span) = d.place.clone().unwrap();
     assert_eq!(source.position(span.start).0, 3);
 }
+
+#[test]
+fn addresses_are_checked_where_they_stand() {
+    for (global, keys, expected) in [
+        (
+            "smtp_from: f@h.org",
+            "to: 'a@h.org, nobody, b@h.org'",
+            Some("botwatch.yml:3:54: error[invalid-value]: receiver `t`: `nobody` is no e-mail address"),
+        ),
+        ("smtp_from: f@h.org", "to: a@@h.org", Some("`a@@h.org` is no e-mail address")),
+        ("smtp_from: f@h.org", "to: a@h.org b@h.org", Some("`a@h.org b@h.org` is no e-mail address")),
+        ("smtp_from: bot", "to: a@h.org", Some("botwatch.yml:1:")),
+        ("smtp_from: 'a@h.org, b@h.org'", "to: a@h.org", Some("more than one sender")),
+        ("smtp_from: 'Bot <f@h.org>'", "to: '\"Doe, J.\" <j@h.org>, a@h.org,'", None),
+        ("smtp_from: f@h.org", "to: '{{ template \"to\" . }}'", None),
+    ] {
+        let text = receiver(&format!("smtp_smarthost: 'h:25', {global}"), "email_configs", keys);
+        let loaded = loaded("botwatch.yml", &text);
+        let said = lines(&loaded.diagnostics);
+        assert_eq!(loaded.configuration.is_none(), expected.is_some(), "{keys}: {said}");
+        assert!(said.contains(expected.unwrap_or_default()), "{keys}: {said}");
+    }
+}
+
+#[test]
+fn messages_about_templates_name_the_key() {
+    let loaded =
+        loaded("botwatch.yml", &receiver("", "slack_configs", "api_url: 'http://h/', title: '{{ .A '"));
+    let said = lines(&loaded.diagnostics);
+    assert!(said.contains("template: title:1:"), "{said}");
+}

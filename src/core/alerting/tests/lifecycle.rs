@@ -193,7 +193,7 @@ fn what_is_planned_while_the_journal_cannot_commit_is_marked() {
 #[test]
 fn history_and_past_are_bounded() {
     let mut o = options();
-    o.limits = Limits { received_max: 100, past_max: 3, history_max: 5 };
+    o.limits = Limits { received_max: 100, past_max: 3, history_max: 5, ..Limits::default() };
     let mut rig = Rig::new(o);
     for i in 0..20 {
         rig.fire(i * 2000, &format!("alertname=A{i}"));

@@ -157,3 +157,27 @@ fn over_the_limit_new_alerts_are_shed_and_counted() {
     rig.run_to(60);
     assert_eq!(rig.machine.room(), 1, "what has ended makes room");
 }
+
+#[test]
+fn long_texts_from_outside_are_bounded_in_bytes() {
+    let mut o = options();
+    o.limits.received_bytes_max = 20_000;
+    let mut rig = Rig::new(o);
+    let long = |n: usize, bytes: usize| {
+        let mut alert = alert(&format!("alertname=A n={n}"), 0, Some(50));
+        alert.annotations = Labels::from_pairs([("text", "x".repeat(bytes))]);
+        alert
+    };
+    rig.receive(0, vec![long(0, 9000), long(1, 9000)]);
+    assert!(rig.machine.room() > 0);
+    rig.receive(0, vec![long(2, 9000)]);
+    assert_eq!(rig.machine.room(), 0, "the bytes are used up");
+    let needs_room = |rig: &Rig, alert: Alert| rig.machine.would_open(&[alert]);
+    assert_eq!(needs_room(&rig, long(3, 0)), 1, "a new one");
+    assert_eq!(needs_room(&rig, long(0, 9001)), 1, "one that grows");
+    assert_eq!(needs_room(&rig, long(0, 9000)), 0, "one that is sent again");
+    rig.receive(1, vec![long(3, 0)]);
+    assert_eq!((rig.machine.shed(), rig.machine.alerts().count()), (1, 3));
+    rig.run_to(60);
+    assert!(rig.machine.room() > 0, "what has ended makes room");
+}
