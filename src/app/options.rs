@@ -46,5 +46,6 @@ fn warm_up(collect: &collect::Options) -> Duration {
 pub(super) fn api(configuration: &Configuration) -> api::Options {
     let web = &configuration.web;
     let external = url::Url::parse(&web.external_url).ok();
-    api::Options::new(Arc::<str>::from(web.listen_address()), external)
+    let options = api::Options::new(Arc::<str>::from(web.listen_address()), external);
+    api::Options { route_prefix: Arc::clone(&web.route_prefix), ..options }
 }

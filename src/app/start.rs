@@ -1,10 +1,10 @@
 //! Building and running it all: the map of how the modules hang together.
 
-use std::{path::PathBuf, sync::Arc, time::Duration as StdDuration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration as StdDuration};
 
 use botwatch_core::{
     diag::{Diagnostic, has_errors},
-    model::Duration,
+    model::{Duration, SourceId},
 };
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::mpsc;
@@ -25,6 +25,8 @@ use crate::{
     telemetry, ui,
 };
 
+/// Discovery files that take longer to read are on a disk that hangs; their targets come when they come.
+const LISTED_WITHIN: StdDuration = StdDuration::from_secs(2);
 /// How long everything may take to finish what it holds.
 const STOP_WITHIN: StdDuration = StdDuration::from_secs(15);
 /// History beyond need is kept so long, or up to so many bytes (DESIGN §4 "Store").
@@ -189,6 +191,8 @@ async fn assemble(
     let observers = Observers::start(&tasks, &clock, &store, &configuration.collect);
     let collector =
         collect::Collector::start(&tasks, &clock, &store, configuration.collect.clone(), registry);
+    // The gate at the rules' start waits for the targets that are known by now.
+    let listed = tokio::time::timeout(LISTED_WITHIN, collector.listed()).await.is_ok();
     let parts = evaluate::Parts {
         tasks: tasks.clone(),
         clock: clock.clone(),
@@ -201,6 +205,9 @@ async fn assemble(
     let rules = evaluate::start(parts, options::evaluate(&configuration, strict), registry).await?;
     // Nobody else sets it.
     let _ = courses.0.set(rules.clone());
+    if listed {
+        forget_unknown(&store, &collector, &configuration.collect);
+    }
 
     let external_host = api_options.external_url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
     let targets = Targets { collector: collector.clone(), external_host: external_host.into() };
@@ -245,6 +252,17 @@ async fn assemble(
         ended,
         _lock: lock,
     })
+}
+
+/// Sources that alerts of the journal remember, and that are no longer configured: what is missing because of them is
+/// gone, not unseen.
+fn forget_unknown(store: &Store, collector: &collect::Collector, options: &collect::Options) {
+    let mut known: BTreeSet<SourceId> = collector.sources().into_iter().collect();
+    let process = options.process.as_ref().map(|o| collect::process::source_name(&o.labels));
+    let host = options.host.as_ref().map(|_| collect::host::SOURCE.to_owned());
+    known.extend(process.into_iter().chain(host).map(|name| store.source(&name)));
+    let all = (0..store.stats().sources as u32).map(SourceId);
+    all.filter(|id| !known.contains(id)).for_each(|id| store.remove_source(id));
 }
 
 /// The only instance writes under the first epoch.
