@@ -90,7 +90,7 @@ fn source(peer: IpAddr) -> Option<IpAddr> {
             let network = u128::from(ip) >> 64 << 64;
             Some(IpAddr::V6(network.into()))
         }
-        ip => Some(ip),
+        ip @ IpAddr::V4(_) => Some(ip),
     }
 }
 

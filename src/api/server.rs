@@ -150,9 +150,10 @@ async fn accept(listener: TcpListener, site: Arc<Site>) {
                     }
                 };
                 let few = places.available_permits() <= site.options.connections_max / 4;
-                let patience = match few || elsewhere.lock().is_nearly_full() {
-                    true => site.options.head_timeout.min(HEAD_TIMEOUT_BUSY),
-                    false => site.options.head_timeout,
+                let patience = if few || elsewhere.lock().is_nearly_full() {
+                    site.options.head_timeout.min(HEAD_TIMEOUT_BUSY)
+                } else {
+                    site.options.head_timeout
                 };
                 let (site, router) = (Arc::clone(&site), router.clone());
                 let tasks = site.tasks.clone();

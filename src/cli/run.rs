@@ -35,6 +35,10 @@ pub(super) struct Arguments {
     /// The address under which people reach botwatch, for links in messages
     #[arg(long = "web.external-url", value_name = "URL")]
     external_url: Option<String>,
+    /// The path below which everything is served [default: that of the external URL]; `/` behind a proxy that cuts it
+    /// off
+    #[arg(long = "web.route-prefix", value_name = "PATH")]
+    route_prefix: Option<String>,
     /// The data directory [default: $STATE_DIRECTORY, else ./data]
     #[arg(long = "storage.path", alias = "storage.tsdb.path", value_name = "DIR")]
     storage_path: Option<String>,
@@ -69,6 +73,7 @@ impl Arguments {
         let flags = Flags {
             listen_address: self.listen_address.clone(),
             external_url: self.external_url.clone(),
+            route_prefix: self.route_prefix.clone(),
             storage_path: self.storage_path.clone(),
             lookback: self.lookback,
             strict_prometheus: self.strict_prometheus,

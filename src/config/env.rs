@@ -82,7 +82,7 @@ pub const VARIABLES: &[Variable] = &[
     open("BOT_LIVE_ACKNOWLEDGED", "the bot's name once more, needed with BOT_MODE=live"),
     open("BOT_GUARD", "enforce, observe or off: the egress guard"),
     open("EMAIL_ALERTS_ENABLED", "unset: on when ALERT_EMAIL_RECIPIENTS and SMTP_HOST are set"),
-    open("ALERT_EMAIL_RECIPIENTS", "recipients, separated by commas"),
+    open("ALERT_EMAIL_RECIPIENTS", "recipients, separated by commas or semicolons"),
     open("ALERT_EMAIL_RECIPIENTS_<TYPE>", "recipients of one type of issue in place of the general ones"),
     open("SMTP_HOST", "the SMTP server"),
     open("SMTP_PORT", "its port; default 587; 465 means TLS from the first byte"),
@@ -104,7 +104,7 @@ pub const VARIABLES: &[Variable] = &[
     open("SLACK_CHANNEL_<TYPE>", "the channel of one type of issue, whatever its severity"),
     open("WEBHOOK_ALERTS_ENABLED", "unset: on when ALERT_WEBHOOK_ENDPOINTS is set"),
     secret("ALERT_WEBHOOK_ENDPOINTS", "a JSON list of {url, retryAttempts, timeout in ms, headers}"),
-    open("LOG_LEVEL", "error, warn, info, debug or trace"),
+    open("LOG_LEVEL", "error, warn, info, debug or trace; other words mean the nearest of them"),
     open("DEBUG", "alerting:* for debug output of alerting"),
     open("STATE_DIRECTORY", "the data directory; default ./data"),
 ];
