@@ -199,7 +199,7 @@ impl World {
             reloader: Arc::clone(&ports) as Arc<dyn Reloader>,
             status: Arc::clone(&ports) as Arc<dyn Status>,
             metrics,
-            pages: axum::Router::new(),
+            pages: axum::Router::new().route("/docs", axum::routing::get(|| async { "pages" })),
             bodies: Site::places(),
             reloading: Arc::new(Semaphore::new(1)),
         };
