@@ -84,14 +84,14 @@ pub(super) fn admit(elsewhere: &Arc<Mutex<Elsewhere>>, peer: IpAddr) -> Result<P
 /// What counts as one address: of IPv6 the 64 bits that a single host is free to choose from are cut off. `None`: this
 /// machine.
 fn source(peer: IpAddr) -> Option<IpAddr> {
-    match peer.to_canonical() {
-        ip if ip.is_loopback() => None,
-        IpAddr::V6(ip) => {
-            let network = u128::from(ip) >> 64 << 64;
-            Some(IpAddr::V6(network.into()))
-        }
-        ip @ IpAddr::V4(_) => Some(ip),
+    let ip = peer.to_canonical();
+    if ip.is_loopback() {
+        return None;
     }
+    Some(match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
+    })
 }
 
 impl Drop for Place {
