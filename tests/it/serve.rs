@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// How long nothing may be logged: a healthy hour has less than 20 lines, so a minute has none.
-const STEADY: Duration = Duration::from_secs(60);
+const STEADY: Duration = Duration::from_mins(1);
 
 #[test]
 fn a_steady_minute_logs_nothing() {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::sinks::http::HttpSink;
 
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_mins(1);
 const WHAT: &str = "notifications of Alertmanager and botwatch";
 
 /// Grouping with and without labels, a route that goes on, nested routes, matchers of each kind, inhibition.

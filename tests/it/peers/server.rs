@@ -16,7 +16,7 @@ use botwatch::runtime::Clock;
 use serde_json::Value;
 
 /// Longest start of a server on a busy machine.
-pub(crate) const START: Duration = Duration::from_secs(60);
+pub(crate) const START: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(100);
 const ANSWER: Duration = Duration::from_secs(10);
 /// Lines of a log that a failing test shows.
@@ -144,6 +144,7 @@ impl Server {
 }
 
 impl Drop for Server {
+    #[expect(clippy::print_stderr, reason = "what a failed test shows")]
     fn drop(&mut self) {
         // An error: it ended already.
         let _ = self.child.kill();
