@@ -14,6 +14,7 @@ use super::{alertmanager, failure::Failure, health, metrics, notifications, page
 pub(super) const PATHS: &[&str] = &[
     "/",
     "/docs",
+    "/graph",
     "/metrics",
     "/-/healthy",
     "/-/ready",
@@ -32,6 +33,8 @@ pub(super) fn router(site: Arc<Site>) -> Router {
     let pages = site.pages.clone().with_state(());
     Router::new()
         .route("/", get(page::page))
+        // Links to expressions in messages: the page says what fires. Relative, so that it holds below a prefix.
+        .route("/graph", get(|| async { axum::response::Redirect::to("./") }))
         .route("/metrics", get(metrics::metrics))
         .route("/-/healthy", get(health::healthy))
         .route("/-/ready", get(health::ready))

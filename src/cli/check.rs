@@ -119,8 +119,10 @@ fn summary(configuration: &Configuration) -> String {
     let alerts = rules.iter().filter(|r| r.alert.is_some()).count();
     let told = configuration.told();
     let told = if told.is_empty() { "nobody".to_owned() } else { told.join(", ") };
+    let judges =
+        if rules.is_empty() { "; there are no rules, so no alert can come from its own data" } else { "" };
     format!(
-        "the configuration is good: {}, {}, {}; tells {told}",
+        "the configuration is good: {}, {}, {}; tells {told}{judges}",
         count(configuration.collect.jobs.len(), "scrape job"),
         count(alerts, "alerting rule"),
         count(rules.len() - alerts, "recording rule"),

@@ -1,7 +1,8 @@
-//! What an operator recognises in a round's records, as log lines: alerts of our own rules that begin and end.
+//! What an operator recognises in a round's records, as log lines: alerts of our own rules that begin and end, and
+//! receivers that can't be told.
 
 use botwatch_core::{
-    alerting::Record,
+    alerting::{DropReason, Record},
     model::{AlertState, Ending, Transition},
 };
 
@@ -17,7 +18,18 @@ pub(super) struct News {
 impl News {
     /// Logs a record if it is news.
     pub(super) fn tell(&mut self, record: &Record) {
-        let Record::Transition { change, .. } = record else { return };
+        let change = match record {
+            Record::Transition { change, .. } => change,
+            Record::FellBack { integration, to, .. } => {
+                tracing::warn!(%integration, fallback = %to, "a receiver can't be told at present; another is told in its place");
+                return;
+            }
+            Record::Dropped { delivery, because: DropReason::GaveUp, .. } => {
+                tracing::error!(delivery = %delivery.0, "a message was given up: its alerts ended a day ago and it never got through");
+                return;
+            }
+            _ => return,
+        };
         let Some(text) = text(change) else { return };
         self.lines += 1;
         if self.lines > LINES_MAX {

@@ -172,7 +172,7 @@ async fn while_the_disk_refuses_requests_are_refused_pages_go_out_and_it_recover
     let world = world(dir.path(), move |inner| Box::new(Full { inner, full: switch }));
     let refused = world.handle.submit(Event::Received(vec![alert("A")])).await;
     assert_eq!(refused, Err(NotDurable::Disk));
-    assert!(!world.handle.is_durable());
+    until(|| (!world.handle.is_durable()).then_some(())).await;
     let page = world.first_send().await;
     assert_eq!(
         page.delivery.alerts[0].alert.labels.value("alertname"),

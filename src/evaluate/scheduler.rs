@@ -102,7 +102,8 @@ fn build(options: &Options) -> Vec<Group> {
 
 fn new_blindness(options: &Options) -> Blindness {
     let hold = options.tell_blind_after.unwrap_or(Duration::ZERO);
-    Blindness::new(if options.tell_all_blind { Duration::ZERO } else { hold }, options.tell_all_blind)
+    let hold = if options.tell_all_blind { Duration::ZERO } else { hold };
+    Blindness::new(hold, options.tell_all_blind, options.external_url())
 }
 
 /// The identities of all alerting rules, the built-in one's included.
@@ -410,6 +411,7 @@ impl Scheduler {
         self.end(gone, now);
         let fresh = new_blindness(&options);
         (self.blindness.hold, self.blindness.always) = (fresh.hold, fresh.always);
+        self.blindness.external_url = fresh.external_url;
         let keys = keys(&cells, &options);
         self.adopt(cells, places, now);
         // The machine ends the alerts of rules that are gone.

@@ -336,7 +336,7 @@ impl World {
         for group in &mut groups {
             group.restore(&restored, self.alive, &mut |name| head.source(name));
         }
-        let mut blindness = Blindness::new(secs(30), false);
+        let mut blindness = Blindness::new(secs(30), false, "".into());
         blindness.restore(&restored);
         let durable = machine.seq();
         self.process = Some(Process {

@@ -7,8 +7,8 @@ use crate::model::{ALERT_NAME, AlertState, Duration, Ending, Labels, RuleKey, Ti
 
 /// The alert's name.
 pub const SOURCE_BLIND: &str = "SourceBlind";
-/// Its runbook, at the address that the shipped rules name, too.
-const RUNBOOK: &str = "http://127.0.0.1:9095/docs/runbooks/SourceBlind";
+/// Its runbook, below the address at which people reach botwatch.
+const RUNBOOK: &str = "/docs/runbooks/SourceBlind";
 
 /// A source that can't be seen, as found at one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Blindness {
     pub hold: Duration,
     /// Whether it is told of sources on which no alert depends, too.
     pub always: bool,
+    /// Where people reach this botwatch, without a slash at the end.
+    pub external_url: Arc<str>,
     alerts: BTreeMap<Arc<str>, Firing>,
 }
 
@@ -43,8 +45,8 @@ struct Firing {
 
 impl Blindness {
     /// Without alerts.
-    pub fn new(hold: Duration, always: bool) -> Self {
-        Self { hold, always, alerts: BTreeMap::new() }
+    pub fn new(hold: Duration, always: bool, external_url: Arc<str>) -> Self {
+        Self { hold, always, external_url, alerts: BTreeMap::new() }
     }
 
     /// The rule's identity.
@@ -77,7 +79,7 @@ impl Blindness {
             if let Some(firing) = self.alerts.remove(&name) {
                 let why = Ending::ConditionGone;
                 let state = AlertState::Ended { fired_at: Some(firing.fired_at), at: now, why };
-                changes.push(transition(&name, &firing, state, now));
+                changes.push(self.transition(&name, &firing, state, now));
             }
         }
         for source in blind {
@@ -85,7 +87,7 @@ impl Blindness {
             match self.alerts.get_mut(name) {
                 Some(firing) if firing.frozen != *frozen || firing.since != *since => {
                     (firing.frozen, firing.since) = (*frozen, *since);
-                    let annotations = annotations(name, firing);
+                    let annotations = annotations(name, firing, &self.external_url);
                     let labels = firing.labels.clone();
                     refreshed.push(Refreshed { labels, annotations, value: *frozen as f64 });
                 }
@@ -96,7 +98,7 @@ impl Blindness {
                         let labels = labels(source);
                         let firing = Firing { labels, fired_at: now, since: *since, frozen: *frozen };
                         let state = AlertState::Firing { since: *since, fired_at: now, keep_since: None };
-                        changes.push(transition(name, &firing, state, now));
+                        changes.push(self.transition(name, &firing, state, now));
                         self.alerts.insert(Arc::clone(name), firing);
                     }
                 }
@@ -110,6 +112,20 @@ impl Blindness {
         let due =
             blind.iter().filter(|b| (self.always || b.frozen > 0) && !self.alerts.contains_key(&b.name));
         due.map(|b| b.since + self.hold).min()
+    }
+
+    fn transition(&self, source: &str, firing: &Firing, state: AlertState, at: Timestamp) -> Transition {
+        Transition {
+            rule: Self::key(),
+            labels: firing.labels.clone(),
+            annotations: annotations(source, firing, &self.external_url),
+            value: firing.frozen as f64,
+            at,
+            state,
+            frozen_since: None,
+            sources: Vec::new(),
+            generator_url: Arc::clone(&self.external_url),
+        }
     }
 }
 
@@ -126,8 +142,9 @@ fn labels(source: &BlindSource) -> Labels {
     labels.finish()
 }
 
-fn annotations(source: &str, firing: &Firing) -> Labels {
-    let since = firing.since.rfc3339();
+fn annotations(source: &str, firing: &Firing, external_url: &str) -> Labels {
+    // To the second: nobody reads more at night.
+    let since = Timestamp(firing.since.0 / 1000 * 1000).rfc3339();
     let frozen = match firing.frozen {
         0 => "No alert depends on it at present, but nothing that it reports can raise one.".to_owned(),
         1 => "One alert that depends on it stays as it was: neither confirmed nor resolved.".to_owned(),
@@ -136,22 +153,8 @@ fn annotations(source: &str, firing: &Firing) -> Labels {
     Labels::from_pairs([
         ("summary", format!("Can't see {source}")),
         ("description", format!("{source} can't be seen since {since}. {frozen}")),
-        ("runbook_url", RUNBOOK.to_owned()),
+        ("runbook_url", format!("{external_url}{RUNBOOK}")),
     ])
-}
-
-fn transition(source: &str, firing: &Firing, state: AlertState, at: Timestamp) -> Transition {
-    Transition {
-        rule: Blindness::key(),
-        labels: firing.labels.clone(),
-        annotations: annotations(source, firing),
-        value: firing.frozen as f64,
-        at,
-        state,
-        frozen_since: None,
-        sources: Vec::new(),
-        generator_url: "".into(),
-    }
 }
 
 #[cfg(test)]
@@ -175,7 +178,7 @@ mod tests {
     #[test]
     fn a_source_is_told_of_once_it_has_been_blind_for_long_enough_and_alerts_hang_on_it() {
         let at = Timestamp::from_secs;
-        let mut rule = Blindness::new(Duration::from_secs(30), false);
+        let mut rule = Blindness::new(Duration::from_secs(30), false, "".into());
         let (lonely, needed) = (blind("a", 100, 0), blind("b", 110, 2));
         assert_eq!(rule.next(&[lonely.clone(), needed.clone()]), Some(at(140)));
         assert!(rule.step(at(139), &[lonely.clone(), needed.clone()]).0.is_empty());
@@ -187,14 +190,14 @@ mod tests {
             changes[0].annotations
         );
 
-        let mut restarted = Blindness::new(Duration::from_secs(30), false);
+        let mut restarted = Blindness::new(Duration::from_secs(30), false, "".into());
         restarted.restore(&changes);
         let (again, refreshed) = restarted.step(at(150), &[blind("b", 110, 3)]);
         assert!(again.is_empty());
         assert!(refreshed[0].annotations.value("description").contains("3 alerts"));
         assert_eq!(states(&restarted.step(at(160), &[lonely]).0), [("b".to_owned(), "ended")]);
 
-        let mut always = Blindness::new(Duration::ZERO, true);
+        let mut always = Blindness::new(Duration::ZERO, true, "".into());
         assert_eq!(states(&always.step(at(100), &[blind("a", 100, 0)]).0), [("a".to_owned(), "firing")]);
     }
 }

@@ -80,7 +80,7 @@ async fn answers_are_sorted() {
         (Answer::new(425, ""), transient(format!("{at} answered 425"), None)),
         (
             Answer::new(404, "nothing at /secret-path\n here"),
-            Outcome::Permanent { error: format!("{at} answered 404: nothing at <secret> here") },
+            transient(format!("{at} answered 404: nothing at <secret> here"), None),
         ),
         (
             Answer::new(302, "").with("Location", "https://new.example:8443/secret-path"),
@@ -91,7 +91,7 @@ async fn answers_are_sorted() {
             transient(format!("{at} answered 301: moved to {at}: change the URL"), None),
         ),
         (Answer::new(303, "see /secret-path"), transient(format!("{at} answered 303: see <secret>"), None)),
-        (Answer::new(401, ""), Outcome::Permanent { error: format!("{at} answered 401") }),
+        (Answer::new(401, ""), transient(format!("{at} answered 401"), None)),
         (Answer::new(304, ""), Outcome::Permanent { error: format!("{at} answered 304") }),
     ] {
         sink.next([answer.clone()]);
