@@ -317,12 +317,20 @@ impl<'e> Channels<'e> {
         if email && !has_host {
             missing(env, "EMAIL_ALERTS_ENABLED", "SMTP_HOST", found);
         }
+        if !email && !env.is_set("EMAIL_ALERTS_ENABLED") {
+            half(env, "ALERT_EMAIL_RECIPIENTS", has_host, "SMTP_HOST", found);
+            half(env, "SMTP_HOST", has_recipients, "ALERT_EMAIL_RECIPIENTS", found);
+        }
         let addresses =
             ["SLACK_WEBHOOK_URL", "SLACK_WEBHOOK_URL_FILE", "SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN_FILE"];
         let has_slack = addresses.iter().any(|name| env.is_set(name));
         let slack = enabled(env, "SLACK_ALERTS_ENABLED", has_slack, found);
         if slack && !has_slack {
             missing(env, "SLACK_ALERTS_ENABLED", "SLACK_WEBHOOK_URL", found);
+        }
+        if !slack && !env.is_set("SLACK_ALERTS_ENABLED") {
+            half(env, "SLACK_CHANNEL", has_slack, "SLACK_WEBHOOK_URL or SLACK_BOT_TOKEN", found);
+            half(env, "SLACK_CRITICAL_CHANNEL", has_slack, "SLACK_WEBHOOK_URL or SLACK_BOT_TOKEN", found);
         }
         let webhooks =
             match enabled(env, "WEBHOOK_ALERTS_ENABLED", env.is_set("ALERT_WEBHOOK_ENDPOINTS"), found) {
@@ -428,6 +436,14 @@ fn typed(variable: &str, kind: &str) -> String {
 
 fn enabled(env: &Known, switch: &str, unset: bool, found: &mut Vec<Diagnostic>) -> bool {
     env.bool(switch, found).map_or(unset, |at| at.value)
+}
+
+/// A channel of which one variable is set and the other isn't: nobody hears of it, which is worth a word.
+fn half(env: &Known, variable: &str, has_other: bool, other: &str, found: &mut Vec<Diagnostic>) {
+    if let (Some(place), false) = (env.place(variable), has_other) {
+        let d = place.warning("no-effect", format!("`{variable}` has no effect without {other}"));
+        found.push(d.label("nobody is told through this").hint(format!("set {other}, too")));
+    }
 }
 
 fn missing(env: &Known, switch: &str, variable: &str, found: &mut Vec<Diagnostic>) {

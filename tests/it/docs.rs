@@ -53,7 +53,7 @@ async fn metrics_are_documented_and_runbooks_are_served() {
     assert!(missing.is_empty(), "docs/metrics.md lacks {missing:?}");
 
     for (path, status, text) in [
-        ("/", "200", "href=\"/docs\""),
+        ("/", "200", "href=\"docs\""),
         ("/docs", "200", "href=\"/docs/runbooks/SourceBlind\""),
         ("/docs/runbooks/SourceBlind", "200", "<h1 id=\"sourceblind\">SourceBlind</h1>"),
         ("/docs/runbooks/sourceblind", "404", "href=\"/docs/runbooks/SourceBlind\""),
