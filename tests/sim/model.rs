@@ -344,7 +344,7 @@ impl Model {
         let taken = Accepted { content, process: attempt.process, lost: attempt.lost };
         self.accepted.insert(attempt.wire.clone(), taken);
         let gone = attempt.undurable && attempt.process <= self.dead;
-        self.check_order(d, gone);
+        self.check_order(d, gone, attempt.lost);
         for alert in &d.alerts {
             let labels = &alert.alert.labels;
             let fp = labels.fingerprint();
@@ -369,7 +369,7 @@ impl Model {
     }
 
     /// §2.5: in order, and nothing said twice in a row before it is time to repeat it.
-    fn check_order(&mut self, d: &Delivery, gone: bool) {
+    fn check_order(&mut self, d: &Delivery, gone: bool, lost: bool) {
         let lane = self.lanes.entry((d.group_key.to_string(), d.integration.clone())).or_default();
         if gone {
             *lane = Lane::default();
@@ -383,7 +383,8 @@ impl Model {
         let now = self.now;
         let again =
             lane.said.as_ref().is_some_and(|(before, at)| *before == says && now.since(*at) < secs(REPEAT));
-        lane.said = Some((says, now));
+        // A message whose answer is lost, and that is refused when it is tried again, is made anew.
+        lane.said = (!lost).then_some((says, now));
         if overtaken {
             self.fail("5 in order", format_args!("{} comes after a later one", d.id.0));
         }

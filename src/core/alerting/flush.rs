@@ -195,7 +195,8 @@ impl Machine {
 
         let question = Question {
             any_firing: !content.firing.is_empty(),
-            any_new: to.hears_news && content.firing.iter().any(|id| !believes_firing(id)),
+            any_new: to.hears_news
+                && content.firing.iter().any(|id| !believes_firing(id) || lane.is_in_doubt(*id)),
             any_ended: !content.resolved.is_empty(),
             believes_firing: lane.told.keys().any(believes_firing),
             told_at: lane.told_at.filter(|_| to.hears_news),

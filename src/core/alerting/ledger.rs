@@ -115,6 +115,14 @@ impl Lane {
         }
     }
 
+    /// Whether it may have been told that an episode fires by an attempt without a clear answer, and refused the
+    /// message in the end: it is told anew, since a page twice beats a page never.
+    pub(super) fn is_in_doubt(&self, id: EpisodeId) -> bool {
+        let maybe =
+            self.told.get(&id).is_some_and(|told| told.certainty == Certainty::Maybe && !told.resolved);
+        maybe && self.head.is_none() && self.refused.as_ref().is_some_and(|r| r.firing.contains(&id))
+    }
+
     /// Whether nothing is owed to this integration: no end to tell, no message under way.
     pub(super) fn is_settled(&self) -> bool {
         self.head.is_none() && self.next.is_none() && self.told.values().all(|t| t.resolved)

@@ -206,6 +206,23 @@ fn a_refusal_after_an_unclear_attempt_still_owes_the_end() {
 }
 
 #[test]
+fn a_refusal_after_an_unclear_attempt_is_made_anew_too() {
+    let mut n = 0;
+    let mut rig = Rig::answering(options(), move |_, _| {
+        n += 1;
+        Some(match n {
+            1 => transient(),
+            2 => Outcome::Permanent { error: "400".into() },
+            _ => delivered(),
+        })
+    });
+    rig.fire(0, "alertname=A n=a");
+    rig.run_to(400);
+    assert_eq!(rig.story().last().map(String::as_str), Some("370 webhook new alerts added +a"));
+    assert_eq!(rig.machine.ledger().map(|row| row.certainty).collect::<Vec<_>>(), [Certainty::Sure]);
+}
+
+#[test]
 fn given_up_a_day_after_the_end() {
     let mut rig = Rig::answering(options(), |_, _| Some(transient()));
     rig.fire(0, "alertname=A n=a");
