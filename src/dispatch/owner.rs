@@ -298,7 +298,7 @@ impl Owner {
 
     /// Lets go what has become durable, and what never will while the disk refuses.
     fn settle(&mut self) {
-        let durable = *self.durable.borrow_and_update();
+        let durable = *self.durable.borrow();
         let now = self.clock.now();
         // What can't get to the disk goes without it.
         let reached = if self.gets_to_disk(durable, now) { durable.seq } else { self.machine.seq() };

@@ -101,17 +101,13 @@ impl Failure {
         }
     }
 
-    /// An answer that is no success: whoever is busy, late, broken, elsewhere or just being deployed may be asked again
-    /// (a redirect, a missing path or refused credentials can be a mistake that is taken back, and nothing must be lost
-    /// to it); all else needs another message.
+    /// An answer that is no success: whoever is busy, late, broken or elsewhere may be asked again (a redirect can be a
+    /// mistake that is taken back, and nothing must be lost to it), all else needs a change.
     pub(super) fn of_status(peer: &str, status: u16, excerpt: &str, retry_after: Option<Duration>) -> Self {
         let colon = if excerpt.is_empty() { "" } else { ": " };
         Self {
             error: format!("{peer} answered {status}{colon}{excerpt}"),
-            permanent: !matches!(
-                status,
-                301 | 302 | 303 | 307 | 308 | 401 | 403 | 404 | 405 | 408 | 425 | 429 | 500..
-            ),
+            permanent: !matches!(status, 301 | 302 | 303 | 307 | 308 | 408 | 425 | 429 | 500..),
             retry_after,
             reason: FailureReason::of_status(status),
         }

@@ -45,7 +45,10 @@ pub(super) async fn attempt(job: &Job, options: &Arc<WebhookOptions>, client: &C
     if response.is_success() {
         return Ok(BTreeMap::new());
     }
-    Err(job.refusal(&response))
+    let mut refusal = job.refusal(&response);
+    // A missing path or refused credentials are often a deployment that is taken back: nothing must be lost to it.
+    refusal.permanent &= !matches!(response.status, 401 | 403 | 404 | 405);
+    Err(refusal)
 }
 
 fn body(job: &Job, options: &WebhookOptions) -> serde_json::Result<Vec<u8>> {
