@@ -61,8 +61,14 @@ struct Heard {
 #[derive(Default)]
 struct Lane {
     planned: Option<Timestamp>,
-    /// What was said last, and when.
-    said: Option<(Vec<(EpisodeId, bool, Timestamp)>, Timestamp)>,
+    said: Option<Said>,
+}
+
+/// What a lane's last message said, unless its answer was lost.
+struct Said {
+    id: String,
+    alerts: Vec<(EpisodeId, bool, Timestamp)>,
+    at: Timestamp,
 }
 
 /// An alert from outside, as its sender sees it.
@@ -179,6 +185,10 @@ impl Model {
     pub(crate) fn died(&mut self, undurable: bool) {
         self.dead = self.process;
         self.in_flight.clear();
+        // Answers that are not on disk are lost.
+        for lane in self.lanes.values_mut() {
+            lane.said = lane.said.take().filter(|said| self.settled.contains(&said.id));
+        }
         self.true_since.clear();
         self.trouble(self.now);
         if undurable {
@@ -344,7 +354,7 @@ impl Model {
         let taken = Accepted { content, process: attempt.process, lost: attempt.lost };
         self.accepted.insert(attempt.wire.clone(), taken);
         let gone = attempt.undurable && attempt.process <= self.dead;
-        self.check_order(d, gone, attempt.lost);
+        self.check_order(d, gone, attempt.lost || attempt.process <= self.dead);
         for alert in &d.alerts {
             let labels = &alert.alert.labels;
             let fp = labels.fingerprint();
@@ -377,14 +387,14 @@ impl Model {
         }
         let overtaken = lane.planned.is_some_and(|last| d.planned_at < last);
         lane.planned = lane.planned.max(Some(d.planned_at));
-        let mut says: Vec<_> =
+        let mut alerts: Vec<_> =
             d.alerts.iter().map(|a| (a.episode, a.alert.ends_at.is_some(), a.alert.starts_at)).collect();
-        says.sort_unstable();
-        let now = self.now;
+        alerts.sort_unstable();
+        let at = self.now;
         let again =
-            lane.said.as_ref().is_some_and(|(before, at)| *before == says && now.since(*at) < secs(REPEAT));
+            lane.said.as_ref().is_some_and(|said| said.alerts == alerts && at.since(said.at) < secs(REPEAT));
         // A message whose answer is lost, and that is refused when it is tried again, is made anew.
-        lane.said = (!lost).then_some((says, now));
+        lane.said = (!lost).then(|| Said { id: d.id.0.to_string(), alerts, at });
         if overtaken {
             self.fail("5 in order", format_args!("{} comes after a later one", d.id.0));
         }

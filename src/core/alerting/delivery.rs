@@ -187,6 +187,9 @@ pub(super) struct Retry {
     pub round_over: bool,
 }
 
+/// How the waits grow after the round: a page is late by about a fifth of what the outage lasted, up to the slow interval.
+const SLOWER: f64 = 1.25;
+
 /// The wait after the `failures`-th failed attempt, which happened now. Chance comes from the delivery's id, so that
 /// many deliveries spread out while each is the same on every run.
 pub(super) fn after_failure(
@@ -198,13 +201,11 @@ pub(super) fn after_failure(
 ) -> Retry {
     let asked = retry_after.unwrap_or(Duration::ZERO).max(Duration::ZERO).min(policy.retry_after_max);
     let round_over = failures >= policy.attempts || asked > policy.slow_interval;
-    let wait = if failures >= policy.attempts {
-        policy.slow_interval
-    } else {
-        let doubled = policy.base.as_millis().saturating_mul(1 << failures.saturating_sub(1).min(40));
-        Duration::from_millis(doubled).min(policy.cap)
-    };
-    let varied = wait.as_millis() as f64 * (1.0 + policy.jitter * chance(id, failures));
+    let quick = failures.min(policy.attempts).saturating_sub(1);
+    let doubled = policy.base.as_millis().saturating_mul(1 << quick.min(40)).min(policy.cap.as_millis());
+    let slower = SLOWER.powi(failures.saturating_sub(policy.attempts).min(100) as i32);
+    let wait = (doubled as f64 * slower).min(policy.slow_interval.as_millis() as f64);
+    let varied = wait * (1.0 + policy.jitter * chance(id, failures));
     let wait = Duration::from_millis((varied as i64).max(1)).max(asked);
     Retry { at: now + wait, round_over }
 }

@@ -348,8 +348,7 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         let Some(group) = self.state.groups.get(number) else { return };
-        let mut alerts = self.notified(&content.firing);
-        alerts.extend(self.notified(&content.resolved));
+        let alerts = self.notified(content);
         let mut delivery = Delivery {
             id: super::DeliveryId("".into()),
             integration: (*to.integration).clone(),
@@ -382,13 +381,17 @@ impl Machine {
         }
     }
 
-    /// Alerts as messages show them, by job, instance, labels (spec §2.2).
-    fn notified(&self, ids: &BTreeSet<EpisodeId>) -> Vec<NotifiedAlert> {
+    /// Alerts as messages show them, by job, instance, labels (spec §2.2). What fires comes after an earlier end of
+    /// the same labels, so that a receiver that goes by fingerprints ends up with the truth.
+    fn notified(&self, content: &Content) -> Vec<NotifiedAlert> {
+        let ids = content.firing.iter().chain(&content.resolved);
         let mut alerts: Vec<NotifiedAlert> =
-            ids.iter().filter_map(|id| self.state.episodes.get(*id)).map(super::Episode::notified).collect();
+            ids.filter_map(|id| self.state.episodes.get(*id)).map(super::Episode::notified).collect();
         alerts.sort_by(|a, b| {
+            let (fires_a, fires_b) = (a.alert.ends_at.is_none(), b.alert.ends_at.is_none());
             let (a, b) = (&a.alert.labels, &b.alert.labels);
-            (a.value("job"), a.value("instance"), a).cmp(&(b.value("job"), b.value("instance"), b))
+            let by = (a.value("job"), a.value("instance"), a, fires_a);
+            by.cmp(&(b.value("job"), b.value("instance"), b, fires_b))
         });
         alerts
     }

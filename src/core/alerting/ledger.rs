@@ -50,6 +50,10 @@ pub struct Told {
     pub resolved: bool,
     /// Whether it wants to be told the end, as it was set when it was told.
     pub send_resolved: bool,
+    /// Whether it may have heard otherwise since: from a message that was refused after an attempt without a clear
+    /// answer, or from another group that said the end.
+    #[serde(default)]
+    pub in_doubt: bool,
 }
 
 /// How sure it is that an integration was told that an alert fires.
@@ -115,12 +119,10 @@ impl Lane {
         }
     }
 
-    /// Whether it may have been told that an episode fires by an attempt without a clear answer, and refused the
-    /// message in the end: it is told anew, since a page twice beats a page never.
+    /// Whether it may not know that an episode fires although it was told: it is told anew, since a page twice beats
+    /// a page never.
     pub(super) fn is_in_doubt(&self, id: EpisodeId) -> bool {
-        let maybe =
-            self.told.get(&id).is_some_and(|told| told.certainty == Certainty::Maybe && !told.resolved);
-        maybe && self.head.is_none() && self.refused.as_ref().is_some_and(|r| r.firing.contains(&id))
+        self.head.is_none() && self.told.get(&id).is_some_and(|told| told.in_doubt && !told.resolved)
     }
 
     /// Whether nothing is owed to this integration: no end to tell, no message under way.

@@ -182,7 +182,8 @@ impl IntegrationOptions {
     }
 }
 
-/// How a failed delivery is tried again: a round of quick attempts, then the fallback is told and slow attempts go on.
+/// How a failed delivery is tried again: a round of quick attempts, then the fallback is told and ever slower attempts
+/// go on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RetryPolicy {
     /// Attempts in the first round, at least one.
@@ -193,7 +194,7 @@ pub struct RetryPolicy {
     pub cap: Duration,
     /// Each wait varies by up to this share of itself, up and down; 0 to 1.
     pub jitter: f64,
-    /// The wait between attempts after the round, also before a refused message is made anew.
+    /// The longest wait after the round, also the wait before a refused message is made anew.
     pub slow_interval: Duration,
     /// The longest `Retry-After` that is believed.
     pub retry_after_max: Duration,

@@ -31,6 +31,9 @@ pub(super) struct Outbox {
     running: BTreeMap<IntegrationId, BTreeSet<u64>>,
     /// Due deliveries that wait for a running one to end.
     waiting: BTreeMap<IntegrationId, BTreeSet<u64>>,
+    /// Deliveries between two attempts, with the time at which the next may be brought forward to. Not those whose
+    /// receiver said itself when to come again.
+    resting: BTreeMap<IntegrationId, BTreeMap<u64, Timestamp>>,
 }
 
 /// Deliveries in order of time, each at most once.
@@ -76,6 +79,18 @@ impl Outbox {
             [self.running.get_mut(integration), self.waiting.get_mut(integration)].into_iter().flatten()
         {
             numbers.remove(&number);
+        }
+        if let Some(resting) = self.resting.get_mut(integration) {
+            resting.remove(&number);
+        }
+    }
+
+    /// The integration takes messages again: those that it failed to take before needn't wait out their back-off.
+    fn wake(&mut self, now: Timestamp, integration: &IntegrationId) {
+        for (number, from) in self.resting.remove(integration).unwrap_or_default() {
+            if let Some(at) = self.due.at.get(&number).copied() {
+                self.due.set(number, at.min(from.max(now)));
+            }
         }
     }
 
@@ -165,10 +180,19 @@ impl Machine {
             other => (other, None),
         };
         let refused = matches!(outcome, Outcome::Permanent { .. });
+        let delivered = matches!(outcome, Outcome::Delivered { .. });
+        let asked = matches!(outcome, Outcome::Transient { retry_after: Some(_), .. });
         let retry_at = retry.map(|r| r.at);
         self.record(Record::Answered { delivery: id, at: now, outcome, retry_at }, effects);
         if let Some(retry) = retry {
             self.outbox.due.set(number, retry.at);
+            if !asked {
+                let resting = self.outbox.resting.entry(integration.clone()).or_default();
+                resting.insert(number, now + policy.cap);
+            }
+        }
+        if delivered {
+            self.outbox.wake(now, &integration);
         }
         self.free(now, group, &integration);
         if refused || retry.is_some_and(|r| r.round_over) {

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::{AlertState, Labels, RuleKey, Timestamp, Transition};
 
 use super::{
-    Certainty, DeliveryState, Done, DropReason, EpisodeId, IntegrationId, Lane, Limits, Member, NotifyReason,
-    Outcome, Phase, Planned, Reason, Record, Refused, Result, RouteTable, Seq, Told, WriteOff,
+    Certainty, Delivery, DeliveryState, Done, DropReason, EpisodeId, IntegrationId, Lane, Limits, Member,
+    NotifyReason, Outcome, Phase, Planned, Reason, Record, Refused, Result, RouteTable, Seq, Told, WriteOff,
     delivery::{content, delivery_number},
     episode::Episodes,
     group::Groups,
@@ -228,7 +228,13 @@ impl State {
         lane.head = Some(number);
         lane.next = lane.next.filter(|n| *n != number);
         for alert in delivery.alerts.iter().filter(|a| a.alert.ends_at.is_none()) {
-            let row = Told { since: at, certainty: Certainty::Attempted, resolved: false, send_resolved };
+            let row = Told {
+                since: at,
+                certainty: Certainty::Attempted,
+                resolved: false,
+                send_resolved,
+                in_doubt: false,
+            };
             lane.told
                 .entry(alert.episode)
                 .and_modify(|told| {
@@ -266,7 +272,7 @@ impl State {
         limits: &Limits,
     ) {
         let Some(state) = self.deliveries.get_mut(&number) else { return };
-        let (delivery, group) = (Arc::clone(&state.delivery), state.group);
+        let (delivery, group, ambiguous) = (Arc::clone(&state.delivery), state.group, state.ambiguous);
         let integration = Arc::new(delivery.integration.clone());
         match outcome {
             Outcome::Transient { error, .. } => {
@@ -287,6 +293,10 @@ impl State {
                     let said = content(&delivery);
                     lane.told
                         .retain(|id, t| t.certainty != Certainty::Attempted || !said.firing.contains(id));
+                    for (id, told) in lane.told.iter_mut().filter(|_| ambiguous) {
+                        let maybe = told.certainty == Certainty::Maybe && said.firing.contains(id);
+                        told.in_doubt |= maybe || said.resolved.contains(id);
+                    }
                     lane.refused = Some(Refused {
                         delivery: delivery.id.clone(),
                         at,
@@ -319,9 +329,12 @@ impl State {
         let Some(lane) = self.groups.lane_mut(group, integration) else { return };
         for alert in &delivery.alerts {
             let resolved = alert.alert.ends_at.is_some();
-            let row = Told { since: at, certainty: Certainty::Sure, resolved, send_resolved };
+            let certainty = Certainty::Sure;
+            let row = Told { since: at, certainty, resolved, send_resolved, in_doubt: false };
             match lane.told.get_mut(&alert.episode) {
-                Some(told) => (told.certainty, told.resolved) = (Certainty::Sure, resolved),
+                Some(told) => {
+                    (told.certainty, told.resolved, told.in_doubt) = (certainty, resolved, false);
+                }
                 None if members.contains_key(&alert.episode) => {
                     lane.told.insert(alert.episode, row);
                 }
@@ -333,6 +346,20 @@ impl State {
         lane.told_at = Some(at);
         lane.fell_back = None;
         lane.refused = None;
+        self.heard_elsewhere(&delivery, group, integration);
+    }
+
+    /// What one group told is what the integration heard last, whatever another group told it before.
+    fn heard_elsewhere(&mut self, delivery: &Delivery, group: u64, integration: &Arc<IntegrationId>) {
+        for alert in &delivery.alerts {
+            let Some(episode) = self.episodes.get(alert.episode) else { continue };
+            for other in episode.groups.iter().filter(|g| **g != group) {
+                let lane = self.groups.get_mut(*other).and_then(|g| g.lanes.get_mut(integration));
+                if let Some(told) = lane.and_then(|l| l.told.get_mut(&alert.episode)) {
+                    told.in_doubt = alert.alert.ends_at.is_some();
+                }
+            }
+        }
     }
 
     fn dropped(&mut self, number: u64, at: Timestamp, because: DropReason, limits: &Limits) {

@@ -46,7 +46,7 @@ pub struct Delivery {
     /// Why it is sent: `first notification`, `new alerts added`, `some alerts resolved`, `all alerts resolved`,
     /// `repeat interval elapsed`.
     pub reason: Arc<str>,
-    /// The alerts, firing first, then resolved, each sorted by job, instance, labels.
+    /// The alerts, by job, instance, labels; of equal labels those that ended before the one that fires.
     pub alerts: Vec<NotifiedAlert>,
     /// When it was planned.
     pub planned_at: Timestamp,

@@ -14,7 +14,7 @@ fn delivered() -> Outcome {
 }
 
 #[test]
-fn waits_double_up_to_the_cap_then_go_slow() {
+fn waits_double_up_to_the_cap_then_grow_to_the_slow_interval() {
     let policy =
         RetryPolicy { attempts: 4, base: secs(1), cap: secs(3), jitter: 0.0, ..RetryPolicy::default() };
     let id = DeliveryId("1-x".into());
@@ -23,9 +23,11 @@ fn waits_double_up_to_the_cap_then_go_slow() {
         (retry.at.since(at(0)).as_millis() / 1000, retry.round_over)
     };
     assert_eq!(
-        [1, 2, 3, 4, 5].map(|n| wait(n, None)),
-        [(1, false), (2, false), (3, false), (300, true), (300, true)]
+        [1, 2, 3, 4, 6, 10, 24, 25, 99].map(|n| wait(n, None).0),
+        [1, 2, 3, 3, 4, 11, 260, 300, 300],
+        "by a quarter each after the round"
     );
+    assert_eq!([3, 4, 5].map(|n| wait(n, None).1), [false, true, true]);
     assert_eq!(wait(1, Some(20)), (20, false), "Retry-After");
     assert_eq!(wait(3, Some(1)), (3, false), "never sooner than our own wait");
     assert_eq!(wait(1, Some(301)), (301, true), "asked to wait so long that somebody else should know");
@@ -131,9 +133,9 @@ fn with_fallback() -> Options {
 }
 
 #[test]
-fn after_a_round_the_fallback_is_told_and_slow_attempts_go_on() {
+fn after_a_round_the_fallback_is_told_and_slower_attempts_go_on() {
     let mut rig = Rig::answering(with_fallback(), |now, send| {
-        let down = &*send.delivery.integration.kind == "webhook" && now < at(700);
+        let down = &*send.delivery.integration.kind == "webhook" && now < at(820);
         Some(if down { transient() } else { delivered() })
     });
     rig.fire(0, "alertname=A n=a");
@@ -150,12 +152,14 @@ fn after_a_round_the_fallback_is_told_and_slow_attempts_go_on() {
             "850 email all alerts resolved -a -b",
         ]
     );
-    // 5 quick attempts, then every 5 minutes
-    assert_eq!(webhook.iter().filter(|l| l.ends_with("first notification +a")).count(), 8);
+    // 5 quick attempts, then ever slower
+    let attempts: Vec<_> =
+        webhook.iter().filter_map(|l| l.strip_suffix(" webhook first notification +a")).collect();
+    assert_eq!(attempts[..8], ["10", "11", "13", "17", "25", "41", "61", "86"]);
     // the message about b was never attempted and its alert is over: the end of a is all that is left to say
     assert_eq!(
         webhook[webhook.len() - 2..],
-        ["925 webhook first notification +a", "925 webhook all alerts resolved -a"]
+        ["892 webhook first notification +a", "892 webhook all alerts resolved -a"]
     );
 }
 
@@ -220,6 +224,55 @@ fn a_refusal_after_an_unclear_attempt_is_made_anew_too() {
     rig.run_to(400);
     assert_eq!(rig.story().last().map(String::as_str), Some("370 webhook new alerts added +a"));
     assert_eq!(rig.machine.ledger().map(|row| row.certainty).collect::<Vec<_>>(), [Certainty::Sure]);
+}
+
+/// Found by the simulation: the resolve may have been heard, so that the alert fires again is news.
+#[test]
+fn a_resolve_refused_after_an_unclear_attempt_leaves_doubt() {
+    let mut n = 0;
+    let mut rig = Rig::answering(options(), move |_, _| {
+        n += 1;
+        Some(match n {
+            2 => transient(),
+            3 => Outcome::Permanent { error: "400".into() },
+            _ => delivered(),
+        })
+    });
+    rig.fire(0, "alertname=A n=a");
+    rig.end(20, "alertname=A n=a");
+    rig.fire(80, "alertname=A n=a");
+    rig.run_to(1000);
+    assert_eq!(
+        rig.story(),
+        [
+            "10 webhook first notification +a",
+            "70 webhook all alerts resolved -a",
+            "71 webhook all alerts resolved -a",
+            "130 webhook new alerts added +a",
+        ]
+    );
+}
+
+#[test]
+fn a_receiver_that_takes_again_gets_at_once_what_it_missed() {
+    let missed = |retry_after| {
+        let mut rig = Rig::answering(options(), move |now, _| {
+            let busy = Outcome::Transient { error: "503".into(), retry_after };
+            Some(if now < at(600) { busy } else { delivered() })
+        });
+        rig.fire(0, "alertname=A n=a");
+        rig.fire(595, "alertname=B n=b");
+        rig.run_to(2000);
+        rig.story().split_off(rig.story().iter().position(|l| l.starts_with("605")).expect("b is told"))
+    };
+    // 60 s after its last attempt; by itself it would have waited until 706
+    assert_eq!(missed(None), ["605 webhook first notification +b", "617 webhook first notification +a"]);
+    let asked = missed(Some(secs(200)));
+    assert_eq!(
+        asked,
+        ["605 webhook first notification +b", "610 webhook first notification +a"],
+        "never sooner than it asked for"
+    );
 }
 
 #[test]

@@ -219,7 +219,8 @@ impl Rig {
     fn story(&self) -> Vec<String> {
         let line = |(t, send): &(Timestamp, Send)| {
             let d = &send.delivery;
-            let alerts = d.alerts.iter().map(|a| {
+            let (firing, ended): (Vec<_>, Vec<_>) = d.alerts.iter().partition(|a| a.alert.ends_at.is_none());
+            let alerts = firing.into_iter().chain(ended).map(|a| {
                 let sign = if a.alert.ends_at.is_some() { '-' } else { '+' };
                 format!(
                     " {sign}{}",

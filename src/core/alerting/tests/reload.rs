@@ -44,6 +44,32 @@ fn another_receiver_is_told_and_the_old_one_settled() {
     );
 }
 
+/// Found by the simulation: after other groupings the old group told the end, the alert fired again before the new
+/// group's turn, and the receiver was left with the end.
+#[test]
+fn an_end_told_by_the_old_group_is_taken_back_when_the_alert_fires_again() {
+    let mut o = options();
+    o.route.group_by = Some(GroupBy::from_names(&["alertname", "n"]).expect("fixed"));
+    let mut rig = Rig::new(options());
+    rig.fire(0, "alertname=A n=a");
+    rig.reload(25, o);
+    rig.end(60, "alertname=A n=a");
+    rig.fire(75, "alertname=A n=a");
+    rig.run_to(1000);
+    assert_eq!(
+        rig.story(),
+        [
+            "10 webhook first notification +a",
+            "25 webhook first notification +a",
+            "70 webhook all alerts resolved -a",
+            "85 webhook new alerts added +a",
+        ]
+    );
+    rig.end(1000, "alertname=A n=a");
+    rig.run_to(2000);
+    assert_eq!(rig.story()[4..], ["1045 webhook all alerts resolved -a"]);
+}
+
 #[test]
 fn a_removed_receiver_is_written_off() {
     let mut rig = Rig::answering(options(), |_, send| {
