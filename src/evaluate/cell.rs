@@ -214,7 +214,7 @@ impl Inner {
     ) -> Result<(), Stopping> {
         let Context { parts, options, metrics, .. } = context;
         let watch = parts.clock.stopwatch();
-        let sight = StoreSight { store: &parts.store, started: context.started };
+        let sight = StoreSight { store: &parts.store };
         let templates = &mut self.templates;
         let mut expand = |name: &str, text: &str, labels: &Labels, value: f64| {
             let result = expand(templates, context, at, (name, text), (labels, value));

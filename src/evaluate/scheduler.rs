@@ -420,7 +420,7 @@ impl Scheduler {
 
     /// Marks the series of rules that are gone as ended.
     fn end(&self, gone: Vec<Rule>, now: Timestamp) {
-        let sight = StoreSight { store: &self.context.parts.store, started: self.context.started };
+        let sight = StoreSight { store: &self.context.parts.store };
         for rule in gone {
             let written = match rule {
                 Rule::Recording(mut rule) => rule.end(),

@@ -13,13 +13,11 @@ use crate::samples::Store;
 /// removed from the store, so that what is missing because of it is gone.
 pub(super) struct StoreSight<'a> {
     pub(super) store: &'a Store,
-    /// When this process began to look: before it nothing was seen.
-    pub(super) started: Timestamp,
 }
 
 impl Sight for StoreSight<'_> {
-    fn blind_since(&self, source: SourceId, back_to: Timestamp) -> Option<Timestamp> {
-        self.store.visibility(source).blind_since(back_to).map(|since| since.max(self.started))
+    fn is_blind(&self, source: SourceId, back_to: Timestamp) -> bool {
+        self.store.visibility(source).blind_since(back_to).is_some()
     }
 
     fn source_name(&self, source: SourceId) -> Arc<str> {

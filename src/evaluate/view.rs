@@ -109,7 +109,7 @@ pub struct ActiveAlertView {
     pub fired_at: Option<Timestamp>,
     /// Held up by `keep_firing_for` since then.
     pub keep_firing_since: Option<Timestamp>,
-    /// Blind since then.
+    /// Frozen since then.
     pub frozen_since: Option<Timestamp>,
 }
 

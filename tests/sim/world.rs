@@ -109,18 +109,14 @@ impl Process {
 /// The rules' port over the head, as `evaluate::sight` has it.
 struct HeadSight<'a> {
     head: &'a Head,
-    started: Timestamp,
     sabotage: Sabotage,
 }
 
 impl Sight for HeadSight<'_> {
-    fn blind_since(&self, source: SourceId, back_to: Timestamp) -> Option<Timestamp> {
-        if self.sabotage == Sabotage::SeesAlways {
-            return None;
-        }
+    fn is_blind(&self, source: SourceId, back_to: Timestamp) -> bool {
         let state = self.head.visibility(source);
-        state.reported?;
-        state.blind_since(back_to).map(|since| since.max(self.started))
+        let reported = state.reported.is_some() && self.sabotage != Sabotage::SeesAlways;
+        reported && state.blind_since(back_to).is_some()
     }
 
     fn source_name(&self, source: SourceId) -> Arc<str> {
@@ -686,7 +682,7 @@ impl World {
                 let Some(p) = self.process.as_mut().filter(|p| p.warm) else { return };
                 let mut options = EvalOptions::prometheus();
                 options.default_step = secs(INTERVAL);
-                let sight = HeadSight { head: &p.head, started: p.started, sabotage };
+                let sight = HeadSight { head: &p.head, sabotage };
                 let mut expand = |_: &str, text: &str, _: &Labels, _: f64| Ok(text.to_owned());
                 let outcome = p.groups[group].step(rule, now, &p.head, &options, &sight, &mut expand);
                 let outcome = outcome.expect("the rules work");
@@ -720,7 +716,7 @@ impl World {
                 alert.sources.iter().for_each(|id| *frozen.entry(id).or_default() += 1);
             }
         }
-        let sight = HeadSight { head: &p.head, started: p.started, sabotage: Sabotage::None };
+        let sight = HeadSight { head: &p.head, sabotage: Sabotage::None };
         let blind = self.targets.iter().filter_map(|target| {
             let source = p.head.find_source(&target.source())?;
             Some(BlindSource {
@@ -756,7 +752,7 @@ impl World {
             let written = match rule {
                 Rule::Recording(mut rule) => rule.end(),
                 Rule::Alerting(mut rule) => {
-                    let sight = HeadSight { head: &p.head, started: p.started, sabotage: Sabotage::None };
+                    let sight = HeadSight { head: &p.head, sabotage: Sabotage::None };
                     rule.end(now, &sight).written
                 }
             };

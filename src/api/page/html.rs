@@ -88,7 +88,7 @@ fn alerts(out: &mut String, facts: &Facts) {
         }
         let _ = write!(out, "<p class=\"soft\">for {}", age(facts.now, alert.since));
         if let Some(since) = alert.frozen {
-            let _ = write!(out, ", its source can’t be seen for {}", age(facts.now, since));
+            let _ = write!(out, ", frozen for {}: its source could not be seen", age(facts.now, since));
         }
         if alert.runbook.starts_with("https://") || alert.runbook.starts_with("http://") {
             let _ = write!(out, " · <a href=\"{}\">what to do</a>", escape(&alert.runbook));

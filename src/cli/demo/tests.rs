@@ -15,8 +15,8 @@ use crate::config::shipped;
 struct Eye;
 
 impl Sight for Eye {
-    fn blind_since(&self, _: SourceId, _: Timestamp) -> Option<Timestamp> {
-        None
+    fn is_blind(&self, _: SourceId, _: Timestamp) -> bool {
+        false
     }
     fn source_name(&self, _: SourceId) -> Arc<str> {
         "bot".into()

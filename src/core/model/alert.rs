@@ -109,7 +109,7 @@ pub struct Transition {
     /// Where it went.
     #[serde(flatten)]
     pub state: AlertState,
-    /// Blind since then: the result is missing because a source can't be seen, so nothing ends (DESIGN §2.3).
+    /// Frozen since then: the result is missing because a source can't be seen, so nothing ends (DESIGN §2.3).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen_since: Option<Timestamp>,
     /// Names of the sources of the last true evaluation.

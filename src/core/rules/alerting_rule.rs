@@ -80,7 +80,7 @@ pub struct RuleView<'a> {
     pub fired_at: Option<Timestamp>,
     /// Held up by `keep_firing_for` since then.
     pub keep_since: Option<Timestamp>,
-    /// Blind since then.
+    /// Frozen since then: its result is missing because it can't be seen. Never before `since`.
     pub frozen_since: Option<Timestamp>,
     /// What the last true evaluation was made from.
     pub sources: &'a Sources,
@@ -94,23 +94,15 @@ struct Active {
     fired_at: Option<Timestamp>,
     keep_since: Option<Timestamp>,
     sources: Sources,
-    frozen: Option<Frozen>,
-}
-
-/// The result is missing because it can't be seen.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Frozen {
-    /// When the source went blind.
-    since: Timestamp,
-    /// The slot at which the timers were stopped.
-    stopped: Timestamp,
+    /// The slot at which the result was missing because it can't be seen, and the timers were stopped.
+    frozen: Option<Timestamp>,
 }
 
 impl Active {
     fn thaw(&mut self, now: Timestamp) {
         if let Some(frozen) = self.frozen.take() {
             // Never negative, should the clock have been set back meanwhile.
-            let blind = now.since(frozen.stopped).max(Duration::ZERO);
+            let blind = now.since(frozen).max(Duration::ZERO);
             if self.fired_at.is_none() {
                 self.since = self.since + blind;
             }
@@ -167,10 +159,7 @@ impl AlertingRule {
                 fired_at,
                 keep_since,
                 sources: t.sources.iter().map(|name| source(name)).collect(),
-                frozen: match t.frozen_since {
-                    Some(since) => Some(Frozen { since, stopped: t.at }),
-                    None => stopped.map(|stopped| Frozen { since: stopped, stopped }),
-                },
+                frozen: t.frozen_since.or(stopped),
             };
             self.alerts.insert(t.labels.clone(), active);
         }
@@ -202,7 +191,7 @@ impl AlertingRule {
             since: a.since,
             fired_at: a.fired_at,
             keep_since: a.keep_since,
-            frozen_since: a.frozen.map(|f| f.since),
+            frozen_since: a.frozen,
             sources: &a.sources,
         })
     }
@@ -314,9 +303,9 @@ impl AlertingRule {
     /// The condition isn't seen to hold: it is gone, or it can't be seen.
     fn missing(&mut self, labels: &Labels, step: &Step<'_>, outcome: &mut Outcome) {
         let Some(mut active) = self.alerts.remove(labels) else { return };
-        if let Some(since) = self.blind_since(&active, step) {
+        if self.is_blind(&active, step) {
             if active.frozen.is_none() {
-                active.frozen = Some(Frozen { since, stopped: step.ts });
+                active.frozen = Some(step.ts);
                 let t = self.transition(labels, &active, active.state(), step.ts, step.sight);
                 outcome.transitions.push(t);
             }
@@ -344,15 +333,15 @@ impl AlertingRule {
         self.alerts.insert(labels.clone(), active);
     }
 
-    /// Since when one of the alert's sources can't be seen, or couldn't within what the expression reads and since the
+    /// Whether one of the alert's sources can't be seen, or couldn't within what the expression reads and since the
     /// alert began. Blindness that was over by then is no reason: with the same gap in its range the result was there.
     /// (Else an alert on a range of an hour couldn't end in the first hour after a start.)
-    fn blind_since(&self, active: &Active, step: &Step<'_>) -> Option<Timestamp> {
+    fn is_blind(&self, active: &Active, step: &Step<'_>) -> bool {
         if self.spec.no_data == NoData::Resolve {
-            return None;
+            return false;
         }
         let back_to = (step.ts - step.query_offset - self.spec.reach).max(active.since);
-        active.sources.iter().filter_map(|source| step.sight.blind_since(source, back_to)).min()
+        active.sources.iter().any(|source| step.sight.is_blind(source, back_to))
     }
 
     fn transition(
@@ -370,7 +359,7 @@ impl AlertingRule {
             value: active.value,
             at,
             state,
-            frozen_since: active.frozen.map(|f| f.since),
+            frozen_since: active.frozen,
             sources: active.sources.iter().map(|id| sight.source_name(id)).collect(),
             generator_url: Arc::clone(&self.spec.generator_url),
         }

@@ -30,9 +30,9 @@ use crate::model::{Duration, Labels, SourceId, Sources, Timestamp, Transition};
 
 /// The port through which a rule learns what could not be seen.
 pub trait Sight {
-    /// Since when a source can't be seen, if it can't be now, or couldn't at some time after `back_to` (then: since
-    /// the start of the last such time). A time at which botwatch didn't run counts as not seen.
-    fn blind_since(&self, source: SourceId, back_to: Timestamp) -> Option<Timestamp>;
+    /// Whether a source can't be seen, or couldn't at some time after `back_to`. A time at which botwatch didn't run
+    /// counts as not seen.
+    fn is_blind(&self, source: SourceId, back_to: Timestamp) -> bool;
 
     /// The source's name, as kept in the journal.
     fn source_name(&self, source: SourceId) -> std::sync::Arc<str>;

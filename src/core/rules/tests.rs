@@ -7,19 +7,18 @@ use crate::{
     promql::{DurationExpr, Element, Expr, ExprKind, SampleValue, Selector},
 };
 
-/// Source 0 is blind since, seeing again from.
+/// Source 0 is blind, seeing again from.
 #[derive(Default)]
 struct Eye {
-    blind: Option<Timestamp>,
+    blind: bool,
     seeing_from: Option<Timestamp>,
 }
 
 impl Sight for Eye {
-    fn blind_since(&self, _: SourceId, back_to: Timestamp) -> Option<Timestamp> {
+    fn is_blind(&self, _: SourceId, back_to: Timestamp) -> bool {
         match (self.blind, self.seeing_from) {
-            (Some(since), None) => Some(since),
-            (Some(since), Some(again)) if again > back_to => Some(since),
-            _ => None,
+            (blind, None) => blind,
+            (blind, Some(again)) => blind && again > back_to,
         }
     }
     fn source_name(&self, source: SourceId) -> Arc<str> {
@@ -76,7 +75,7 @@ fn at(rule: &mut AlertingRule, t: i64, present: bool, eye: &Eye) -> Vec<String> 
 
 fn word(t: &Transition) -> String {
     let s = |t: Timestamp| t.0 / 1000;
-    let frozen = t.frozen_since.map_or(String::new(), |f| format!(" blind@{}", s(f)));
+    let frozen = t.frozen_since.map_or(String::new(), |f| format!(" frozen@{}", s(f)));
     match t.state {
         AlertState::Pending { since } => format!("pending@{}{frozen}", s(since)),
         AlertState::Firing { fired_at, keep_since: None, .. } => format!("firing@{}{frozen}", s(fired_at)),
@@ -144,18 +143,18 @@ fn a_raised_hold_puts_a_young_firing_alert_back_to_pending_r30() {
 fn blindness_freezes_and_a_present_result_acts_as_always() {
     let mut r = rule(0, 0, 0);
     run(&mut r, &Eye::default(), &[(0, true, &["firing@0"])]);
-    let blind = Eye { blind: Some(Timestamp::from_secs(10)), seeing_from: None };
-    run(&mut r, &blind, &[(15, false, &["firing@0 blind@10"]), (30, false, &[]), (45, true, &["firing@0"])]);
-    run(&mut r, &blind, &[(60, false, &["firing@0 blind@10"])]);
+    let blind = Eye { blind: true, seeing_from: None };
+    run(&mut r, &blind, &[(15, false, &["firing@0 frozen@15"]), (30, false, &[]), (45, true, &["firing@0"])]);
+    run(&mut r, &blind, &[(60, false, &["firing@0 frozen@60"])]);
     run(&mut r, &Eye::default(), &[(75, false, &["ended@75 ConditionGone"])]);
 }
 
 #[test]
 fn the_hold_and_the_keeping_stop_counting_while_frozen() {
-    let blind = Eye { blind: Some(Timestamp::from_secs(20)), seeing_from: None };
+    let blind = Eye { blind: true, seeing_from: None };
     let mut r = rule(60, 0, 0);
     run(&mut r, &Eye::default(), &[(0, true, &["pending@0"])]);
-    run(&mut r, &blind, &[(20, false, &["pending@0 blind@20"]), (100, false, &[])]);
+    run(&mut r, &blind, &[(20, false, &["pending@0 frozen@20"]), (100, false, &[])]);
     // 20 s had been counted; 100 s of blindness don't count.
     run(
         &mut r,
@@ -165,7 +164,7 @@ fn the_hold_and_the_keeping_stop_counting_while_frozen() {
 
     let mut r = rule(0, 30, 0);
     run(&mut r, &Eye::default(), &[(0, true, &["firing@0"]), (10, false, &["firing@0 kept@10"])]);
-    run(&mut r, &blind, &[(20, false, &["firing@0 kept@10 blind@20"])]);
+    run(&mut r, &blind, &[(20, false, &["firing@0 kept@10 frozen@20"])]);
     run(
         &mut r,
         &Eye::default(),
@@ -177,12 +176,12 @@ fn the_hold_and_the_keeping_stop_counting_while_frozen() {
 fn a_range_that_reaches_into_blindness_keeps_a_missing_result_frozen() {
     let mut r = rule(0, 0, 60);
     run(&mut r, &Eye::default(), &[(0, true, &["firing@0"])]);
-    let again = Eye { blind: Some(Timestamp::from_secs(10)), seeing_from: Some(Timestamp::from_secs(100)) };
+    let again = Eye { blind: true, seeing_from: Some(Timestamp::from_secs(100)) };
     run(
         &mut r,
         &again,
         &[
-            (110, false, &["firing@0 blind@10"]),
+            (110, false, &["firing@0 frozen@110"]),
             (159, false, &[]),
             (161, false, &["ended@161 ConditionGone"]),
         ],
@@ -192,16 +191,32 @@ fn a_range_that_reaches_into_blindness_keeps_a_missing_result_frozen() {
 #[test]
 fn blindness_before_the_alert_began_does_not_hold_it() {
     let mut r = rule(0, 0, 3600);
-    let started = Eye { blind: Some(Timestamp::MIN), seeing_from: Some(Timestamp::from_secs(100)) };
+    let started = Eye { blind: true, seeing_from: Some(Timestamp::from_secs(100)) };
     run(&mut r, &started, &[(100, true, &["firing@100"]), (110, false, &["ended@110 ConditionGone"])]);
     run(&mut r, &started, &[(120, true, &["firing@120"]), (130, false, &["ended@130 ConditionGone"])]);
+}
+
+#[test]
+fn an_alert_is_frozen_since_it_froze_and_not_since_its_source_went_blind() {
+    // It fires while its source is blind: `up == 0`, say.
+    let (mut before, blind) = (rule(0, 0, 0), Eye { blind: true, seeing_from: None });
+    assert_eq!(at(&mut before, 100, true, &blind), ["firing@100"]);
+    let step = Step { ts: Timestamp::from_secs(115), query_offset: Duration::ZERO, limit: 0, sight: &blind };
+    let froze = before.step(Vec::new(), &step, &mut expand).expect("steps").transitions;
+    assert_eq!(froze.iter().map(word).collect::<Vec<_>>(), ["firing@100 frozen@115"]);
+    // That moment is kept over restarts: it is not frozen anew.
+    let mut after = rule(0, 0, 0);
+    after.restore(&froze, Some(Timestamp::from_secs(130)), &mut |_| SourceId(0));
+    assert_eq!(at(&mut after, 200, false, &blind), Vec::<String>::new());
+    let shown: Vec<_> = after.alerts().map(|a| a.frozen_since).collect();
+    assert_eq!(shown, [Some(Timestamp::from_secs(115))]);
 }
 
 #[test]
 fn no_data_resolve_is_prometheus() {
     let mut r = rule(0, 0, 0);
     r.spec.no_data = NoData::Resolve;
-    let blind = Eye { blind: Some(Timestamp::from_secs(10)), seeing_from: None };
+    let blind = Eye { blind: true, seeing_from: None };
     run(&mut r, &blind, &[(0, true, &["firing@0"]), (15, false, &["ended@15 ConditionGone"])]);
 }
 
