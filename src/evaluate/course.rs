@@ -49,7 +49,10 @@ pub(super) fn course(
     let found = eval_range(value, until - back, until, step, options, data).ok()?;
     let Value::Matrix(series) = found.value else { return None };
     let own = series.into_iter().filter(|s| belongs(&s.labels, alert)).max_by_key(|s| s.labels.len())?;
-    let threshold = eval_instant(bound, until, options, data).ok().and_then(|e| one_number(e.value));
+    // What a value equals, or doesn't, is a state and no threshold.
+    let ordered = !matches!(op, "==" | "!=");
+    let threshold = || eval_instant(bound, until, options, data).ok().and_then(|e| one_number(e.value));
+    let threshold = if ordered { threshold() } else { None };
     Some(CourseView { points: points(&own), threshold, comparison: op, expr: value.to_string().into() })
 }
 

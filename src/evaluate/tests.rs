@@ -292,6 +292,8 @@ groups:
     for: 1h
   - record: twice
     expr: label_replace({__name__=~\"memory|latency\"}, \"__name__\", \"x\", \"\", \"\")
+  - alert: IsOne
+    expr: latency == 1
 ";
     let world = World::new(dir.path(), at(1000), options(broken, Evaluation::Slots)).await;
     for i in 0..10_i32 {
@@ -317,6 +319,9 @@ groups:
     assert_eq!((&*course.expr, course.comparison, course.threshold), ("memory", ">", Some(10.0)));
     assert_eq!(course.points.first(), Some(&(at(1000), 20.0)));
     assert_eq!(course.points.last(), Some(&(at(1060), 50.0)));
+    let RuleKind::Alerting { alerts, .. } = &group.rules[2].kind else { panic!("an alert") };
+    let course = world.rules.course(&alerts[0].labels, at(1060), Duration::from_secs(60)).expect("a course");
+    assert_eq!((course.comparison, course.threshold), ("==", None), "a state has no threshold");
     world.stop().await;
 }
 

@@ -118,7 +118,7 @@ pub struct ActiveAlertView {
 pub struct CourseView {
     /// Time and value, in time order.
     pub points: Vec<(Timestamp, f64)>,
-    /// What it is compared with, where that is one number.
+    /// What it is compared with, where that is one number and the comparison one of size.
     pub threshold: Option<f64>,
     /// The comparison.
     pub comparison: &'static str,

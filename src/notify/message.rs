@@ -70,10 +70,24 @@ fn alert(notified: &NotifiedAlert) -> AlertData {
         ends_at: alert.ends_at,
         generator_url: Arc::clone(&alert.generator_url),
         fingerprint: alert.labels.fingerprint().to_string(),
-        value: notified.value.as_deref().unwrap_or_default().into(),
+        value: notified.value.as_deref().map(rounded).unwrap_or_default().into(),
         frozen_since: notified.frozen_since,
         issue_id: notified.episode.to_string().into(),
     }
+}
+
+/// A value as people read it: four digits tell what matters, and the whole part is never cut.
+fn rounded(text: &str) -> String {
+    let Some(v) = text.parse::<f64>().ok().filter(|v| v.is_finite() && *v != 0.0) else {
+        return text.to_owned();
+    };
+    if !(1e-4..1e15).contains(&v.abs()) {
+        let four: f64 = format!("{v:.3e}").parse().unwrap_or(v);
+        return format!("{four:e}");
+    }
+    let digits = (3 - v.abs().log10().floor() as i32).max(0) as usize;
+    let text = format!("{v:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// The pairs that all sets have.
@@ -105,5 +119,34 @@ pub(super) fn truncate(text: String, max: usize) -> String {
     match (ends.next(), ends.next()) {
         (Some(cut), Some(_)) => format!("{}…", &text[..cut]),
         _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rounded;
+
+    #[test]
+    fn values_are_rounded_for_people() {
+        for (value, shown) in [
+            ("0.8923076923076922", "0.8923"),
+            ("0.00012345", "0.0001234"),
+            ("93.456789", "93.46"),
+            ("2000", "2000"),
+            ("2000.4", "2000"),
+            ("-123456789.5", "-123456790"),
+            ("1", "1"),
+            ("0.5", "0.5"),
+            ("9.9999", "10"),
+            ("0.0000012345678", "1.235e-6"),
+            ("100000000000000000000", "1e20"),
+            ("0", "0"),
+            ("+Inf", "+Inf"),
+            ("NaN", "NaN"),
+            ("", ""),
+            ("12 of 20", "12 of 20"),
+        ] {
+            assert_eq!(rounded(value), shown);
+        }
     }
 }

@@ -62,7 +62,7 @@ pub trait Courses: Send + Sync + 'static {
 pub struct Course {
     /// Time and value, in time order, at most a few hundred; gaps are simply missing.
     pub points: Vec<(Timestamp, f64)>,
-    /// What it is compared with, where that is one number.
+    /// What it is compared with, where that is one number and the comparison one of size.
     pub threshold: Option<f64>,
     /// The comparison, e.g. `>`.
     pub comparison: &'static str,

@@ -716,13 +716,13 @@ impl World {
                 alert.sources.iter().for_each(|id| *frozen.entry(id).or_default() += 1);
             }
         }
-        let sight = HeadSight { head: &p.head, sabotage: Sabotage::None };
         let blind = self.targets.iter().filter_map(|target| {
             let source = p.head.find_source(&target.source())?;
+            let seen = p.head.visibility(source);
             Some(BlindSource {
                 name: target.source().into(),
                 labels: Labels::from_pairs([("instance", TARGETS[target.number])]),
-                since: sight.blind_since(source, Timestamp::MAX)?,
+                since: seen.reported.and(seen.blind_since(Timestamp::MAX))?.max(p.started),
                 frozen: frozen.get(&source).copied().unwrap_or(0),
             })
         });

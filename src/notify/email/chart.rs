@@ -19,6 +19,8 @@ const BREACH: Rgb = [254, 202, 202];
 const SHADES: f32 = 15.0;
 /// A hole in the points of so many usual steps breaks the line.
 const GAP: i64 = 3;
+/// Digits that a label may have beyond the usual ones to differ from its neighbours.
+const DIGITS_MORE: usize = 4;
 
 /// How large, in pixels of a screen, and how many pixels of the picture each has.
 #[derive(Debug, Clone, Copy)]
@@ -115,8 +117,9 @@ impl Scale {
 
 type Point = (f32, f32);
 
-/// The points as lines, broken at gaps.
+/// The points as lines, broken at gaps. A state that is 0 or 1 has no values in between: its line goes in steps.
 fn runs(points: &[(Timestamp, f64)], scale: &Scale) -> Vec<Vec<Point>> {
+    let steps_only = points.iter().all(|(_, v)| *v == 0.0 || *v == 1.0);
     let mut steps: Vec<i64> = points.windows(2).map(|w| w[1].0.since(w[0].0).as_millis()).collect();
     steps.sort_unstable();
     let gap = steps.get(steps.len() / 2).map_or(i64::MAX, |step| step.saturating_mul(GAP).max(1));
@@ -126,7 +129,13 @@ fn runs(points: &[(Timestamp, f64)], scale: &Scale) -> Vec<Vec<Point>> {
         let joined = before.is_some_and(|b| t.since(b).as_millis() <= gap);
         let point = (scale.x(*t), scale.y(*v));
         match runs.last_mut() {
-            Some(run) if joined => run.push(point),
+            Some(run) if joined => {
+                if let Some(last) = run.last().filter(|last| steps_only && last.1 != point.1) {
+                    let corner = (point.0, last.1);
+                    run.push(corner);
+                }
+                run.push(point);
+            }
             _ => runs.push(vec![point]),
         }
         before = Some(*t);
@@ -143,11 +152,12 @@ fn axes(canvas: &mut Canvas, scale: &Scale) {
     // Labels that would run into each other give way to the threshold's, then to the highest value's.
     let mut taken: Vec<f32> = Vec::new();
     let labels = [(scale.threshold, LIMIT), (Some(scale.seen.1), INK), (Some(scale.seen.0), INK)];
-    for (v, colour) in labels.into_iter().filter_map(|(v, c)| Some((v?, c))) {
+    let labels: Vec<(f64, Rgb)> = labels.into_iter().filter_map(|(v, c)| Some((v?, c))).collect();
+    let texts = numbers(&labels.iter().map(|(v, _)| *v).collect::<Vec<_>>());
+    for ((v, colour), label) in labels.into_iter().zip(texts) {
         let y = scale.y(v);
         if taken.iter().all(|other| (other - y).abs() >= 11.0 * unit) {
             taken.push(y);
-            let label = number(v);
             let x = scale.left - 6.0 * unit - text_width(&label, text);
             canvas.text(&label, (x, y - 3.0 * text), text, colour);
         }
@@ -214,8 +224,20 @@ fn breach(canvas: &mut Canvas, runs: &[Vec<Point>], limit: f32, comparison: &str
     }
 }
 
+/// Values as texts that differ where the values do, as short as that allows.
+fn numbers(values: &[f64]) -> Vec<String> {
+    let texts = |more| -> Vec<String> { values.iter().map(|v| precise(*v, more)).collect() };
+    let pairs = || (0..values.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
+    let differ = |texts: &[String]| pairs().all(|(i, j)| texts[i] != texts[j] || values[i] == values[j]);
+    (0..DIGITS_MORE).map(texts).find(|t| differ(t)).unwrap_or_else(|| texts(DIGITS_MORE))
+}
+
 /// A value in at most seven characters or so.
 fn number(v: f64) -> String {
+    precise(v, 0)
+}
+
+fn precise(v: f64, more: usize) -> String {
     let size = v.abs();
     let plain = |v: f64, unit: &str| {
         let digits = match v.abs() {
@@ -224,13 +246,14 @@ fn number(v: f64) -> String {
             s if s >= 1.0 => 2,
             _ => 3,
         };
+        let digits = digits + more;
         let text = format!("{v:.digits$}");
         let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
         format!("{}{unit}", if text == "-0" { "0" } else { text })
     };
     match size {
         0.0 => "0".to_owned(),
-        s if !(0.001..1e15).contains(&s) => format!("{v:.1e}"),
+        s if !(0.001..1e15).contains(&s) => format!("{v:.*e}", 1 + more),
         s if s >= 1e12 => plain(v / 1e12, "T"),
         s if s >= 1e9 => plain(v / 1e9, "G"),
         s if s >= 1e6 => plain(v / 1e6, "M"),
@@ -358,7 +381,7 @@ fn distance(p: Point, a: Point, b: Point) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{clock, number};
+    use super::{clock, number, numbers};
     use botwatch_core::model::Timestamp;
 
     #[test]
@@ -380,6 +403,14 @@ mod tests {
         ] {
             assert_eq!(number(v), expected);
         }
+    }
+
+    #[test]
+    fn labels_differ_where_values_do() {
+        assert_eq!(numbers(&[2000.0, 2000.4, 2000.1]), ["2000", "2000.4", "2000.1"]);
+        assert_eq!(numbers(&[90.0, 90.0]), ["90", "90"]);
+        assert_eq!(numbers(&[10_000.0, 10_040.0]), ["10k", "10.04k"]);
+        assert_eq!(numbers(&[1.0, 1.0 + 1e-12]), ["1", "1"]);
     }
 
     #[test]
