@@ -67,8 +67,8 @@ pub struct StatusView {
     pub not_ready: Option<String>,
     /// When the configuration in force was loaded.
     pub loaded_at: Option<Timestamp>,
-    /// Whether the newest reload failed, so that an older configuration is in force.
-    pub reload_failed: bool,
+    /// What is wrong with the newest configuration, so that an older one is in force; in one line.
+    pub reload_error: Option<String>,
     /// What it watches, what it can't, what is switched off.
     pub notices: Vec<Notice>,
 }

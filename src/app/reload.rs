@@ -42,7 +42,8 @@ pub(super) struct State {
     text: Arc<str>,
     notices: Vec<api::Notice>,
     loaded_at: Timestamp,
-    failed: bool,
+    /// What is wrong with the newest attempt.
+    error: Option<String>,
     /// What can't change without a restart, as it was at the start.
     fixed: Fixed,
 }
@@ -71,7 +72,7 @@ impl State {
             text: configuration.yaml().into(),
             notices: notices::of(configuration),
             loaded_at: now,
-            failed: false,
+            error: None,
             fixed: Fixed::of(configuration),
         }
     }
@@ -213,9 +214,9 @@ impl Reloads {
 
     /// Logs what is wrong; the text for whoever asked.
     fn failed(&self, why: &'static str, error: &Error) -> String {
-        self.state.lock().failed = true;
         let Error::Configuration { diagnostics, .. } = error else {
             let text = chain(error);
+            self.state.lock().error = Some(text.clone());
             tracing::error!(why, error = text, "the configuration was not reloaded; what ran before goes on");
             return text;
         };
@@ -224,6 +225,10 @@ impl Reloads {
             tracing::error!("{}", render_line(error));
         }
         let problems = errors.len();
+        self.state.lock().error = errors.first().map(|first| match problems {
+            1 => render_line(first),
+            _ => format!("{} ({} more)", render_line(first), problems - 1),
+        });
         tracing::error!(why, problems, "the configuration was not reloaded; what ran before goes on");
         let shown: Vec<String> = diagnostics.iter().map(|d| render_terminal(d, false)).collect();
         shown.join("\n")
@@ -258,7 +263,7 @@ impl api::Status for Reloads {
         api::StatusView {
             not_ready: (!self.parts.rules.is_warm()).then(|| waits.to_owned()),
             loaded_at: Some(state.loaded_at),
-            reload_failed: state.failed,
+            reload_error: state.error.clone(),
             notices: state.notices.clone(),
         }
     }

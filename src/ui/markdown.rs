@@ -3,21 +3,7 @@
 
 use std::{fmt::Write as _, iter::Peekable, str::Lines};
 
-/// Text with what HTML would read as its own escaped.
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
+use botwatch_core::template::escape_html as escape;
 
 /// A whole document.
 pub(super) fn html(text: &str) -> String {

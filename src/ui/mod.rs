@@ -20,48 +20,55 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::get,
 };
-use http::{HeaderValue, StatusCode, header};
+use botwatch_core::template::escape_html as escape;
+use http::{HeaderValue, StatusCode, Uri, header};
 
-use markdown::escape;
 use pages::{PAGES, RUNBOOKS};
 
 /// All paths below `/docs`.
 pub fn router() -> Router {
     Router::new()
-        .route("/docs", get(list))
-        .route("/docs/", get(list))
-        .route("/docs/{*path}", get(async |Path(path): Path<String>| document(&path)))
+        .route("/docs", get(async |uri: Uri| document(uri.path(), "")))
+        .route("/docs/", get(async |uri: Uri| document(uri.path(), "")))
+        .route("/docs/{*path}", get(async |uri: Uri, Path(path): Path<String>| document(uri.path(), &path)))
 }
 
-/// One document; a list of all where there is none of that name.
-fn document(path: &str) -> Response {
-    match PAGES.iter().find(|(name, _)| *name == path) {
-        Some((_, text)) => page(StatusCode::OK, title(text), &markdown::html(text)),
-        None => {
-            let body = format!("<h1>There is no page “{}”</h1>\n{}", escape(path), contents());
-            page(StatusCode::NOT_FOUND, "No such page", &body)
-        }
+/// One document, or a list of them; a list of all where there is none of that name.
+fn document(address: &str, path: &str) -> Response {
+    let root = root(address);
+    if let Some((_, text)) = PAGES.iter().find(|(name, _)| *name == path) {
+        return page(&root, StatusCode::OK, title(text), &markdown::html(text));
     }
-}
-
-async fn list() -> Response {
-    page(StatusCode::OK, "Documentation", &format!("<h1>Documentation</h1>\n{}", contents()))
-}
-
-fn contents() -> String {
-    let mut out = String::new();
-    let (runbooks, general): (Vec<_>, Vec<_>) =
-        PAGES.iter().partition(|(name, _)| name.starts_with(RUNBOOKS));
-    for (heading, pages) in [("", general), ("<h2>What to do about an alert</h2>\n", runbooks)] {
-        out.push_str(heading);
-        out.push_str("<ul>\n");
-        for (path, text) in pages {
-            let about = markdown::inline(about(text));
-            let _ = writeln!(out, "<li><a href=\"/docs/{path}\">{}</a> {about}</li>", escape(title(text)));
-        }
-        out.push_str("</ul>\n");
+    let (status, name, heading) = match path.trim_end_matches('/') {
+        "" => (StatusCode::OK, "Documentation", "Documentation".to_owned()),
+        "runbooks" => (StatusCode::OK, "Runbooks", String::new()),
+        _ => (StatusCode::NOT_FOUND, "No such page", format!("There is no page “{}”", escape(path))),
+    };
+    let mut body = String::new();
+    if !heading.is_empty() {
+        let _ = writeln!(body, "<h1>{heading}</h1>");
+        list(&mut body, &root, |name| !name.starts_with(RUNBOOKS));
     }
-    out
+    body.push_str("<h2>What to do about an alert</h2>\n");
+    list(&mut body, &root, |name| name.starts_with(RUNBOOKS));
+    page(&root, status, name, &body)
+}
+
+fn list(out: &mut String, root: &str, which: impl Fn(&str) -> bool) {
+    out.push_str("<ul>\n");
+    for (path, text) in PAGES.iter().filter(|(name, _)| which(name)) {
+        let (title, about) = (escape(title(text)), markdown::inline(about(text)));
+        let _ = writeln!(out, "<li><a href=\"{root}docs/{path}\">{title}</a> {about}</li>");
+    }
+    out.push_str("</ul>\n");
+}
+
+/// The way from an address to the root, so that links hold below the prefix of a proxy, which isn't known here.
+fn root(address: &str) -> String {
+    match address.matches('/').count() {
+        0 | 1 => "./".to_owned(),
+        depth => "../".repeat(depth - 1),
+    }
 }
 
 /// The first heading.
@@ -74,11 +81,11 @@ fn about(text: &str) -> &str {
     text.lines().skip(1).find(|line| !line.is_empty()).unwrap_or_default()
 }
 
-fn page(status: StatusCode, title: &str, body: &str) -> Response {
+fn page(root: &str, status: StatusCode, title: &str, body: &str) -> Response {
     let text = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{} · botwatch</title>\
-         <style>{}</style></head>\n<body><main><nav><a href=\"/\">botwatch</a> <a href=\"/docs\">Documentation</a></nav>\n\
+         <style>{}</style></head>\n<body><main><nav><a href=\"{root}\">botwatch</a> <a href=\"{root}docs\">Documentation</a></nav>\n\
          {body}</main></body></html>\n",
         escape(title),
         style::STYLE,

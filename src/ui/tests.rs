@@ -118,8 +118,8 @@ fn markdown_becomes_html_and_text_stays_text() {
             "<p><a href=\"b#c\">a</a> <a href=\"https://e/f.md\">d</a></p>\n",
         ),
         ("[a](javascript:b)", "<p>[a](javascript:b)</p>\n"),
-        ("<script>\"'&", "<p>&lt;script&gt;&quot;&#39;&amp;</p>\n"),
-        ("[<b>](x\"y)", "<p><a href=\"x&quot;y\">&lt;b&gt;</a></p>\n"),
+        ("<script>\"'&", "<p>&lt;script&gt;&#34;&#39;&amp;</p>\n"),
+        ("[<b>](x\"y)", "<p><a href=\"x&#34;y\">&lt;b&gt;</a></p>\n"),
         ("```\nno end", "<pre><code>no end\n</code></pre>\n"),
         ("#no\n####  no", "<p>#no\n####  no</p>\n"),
     ] {
@@ -139,10 +139,19 @@ async fn get(path: &str) -> (StatusCode, String) {
 
 #[tokio::test]
 async fn pages_are_served_and_what_is_unknown_gets_the_list() {
-    let (status, page) = get("/docs").await;
-    assert_eq!((status, &page), (StatusCode::OK, &get("/docs/").await.1));
-    for (path, _) in PAGES {
-        assert!(page.contains(&format!("href=\"/docs/{path}\"")), "{path}");
+    for address in ["/docs", "/docs/", "/docs/runbooks", "/docs/runbooks/", "/docs/none/at/all"] {
+        let (status, page) = get(address).await;
+        assert_eq!(status.is_success(), !address.contains("none"), "{address}");
+        // As a browser behind a proxy with a prefix sees it.
+        let base = url::Url::parse(&format!("http://b/prefix{address}")).expect("an address");
+        let links = page.split("<a href=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        let links: BTreeSet<String> =
+            links.map(|l| base.join(l).expect("a link").path().to_owned()).collect();
+        let wanted =
+            PAGES.iter().filter(|(path, _)| !address.contains("runbooks") || path.starts_with(RUNBOOKS));
+        let mut wanted: BTreeSet<String> = wanted.map(|(path, _)| format!("/prefix/docs/{path}")).collect();
+        wanted.extend(["/prefix/".to_owned(), "/prefix/docs".to_owned()]);
+        assert_eq!(links, wanted, "{address}");
     }
     let (status, page) = get("/docs/runbooks/BotDown").await;
     assert_eq!(status, StatusCode::OK);
@@ -150,7 +159,7 @@ async fn pages_are_served_and_what_is_unknown_gets_the_list() {
     for path in ["/docs/runbooks/botdown", "/docs/%3Cscript%3E", "/docs/../rules"] {
         let (status, page) = get(path).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
-        assert!(page.contains("href=\"/docs/runbooks/BotDown\"") && !page.contains("<script"), "{page}");
+        assert!(page.contains("docs/runbooks/BotDown\">") && !page.contains("<script"), "{page}");
     }
 }
 

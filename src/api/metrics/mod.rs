@@ -61,7 +61,7 @@ fn status(site: &Site) -> Vec<Family> {
         gauge(
             "prometheus_config_last_reload_successful",
             "Whether the last configuration reload attempt was successful.",
-            f64::from(u8::from(!view.reload_failed)),
+            f64::from(u8::from(view.reload_error.is_none())),
         ),
         gauge(
             "botwatch_ready",

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use botwatch_core::model::{Duration, Timestamp};
+use botwatch_core::{
+    model::{Duration, Timestamp},
+    template::escape_html as escape,
+};
 
 use super::{Facts, ROWS_MAX, style::STYLE};
 use crate::api::NoticeKind;
@@ -19,27 +22,11 @@ const LINKS: &[(&str, &str)] = &[
     ("-/ready", "Ready"),
 ];
 
-/// Text with what HTML would read as its own escaped.
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 pub(super) fn write(facts: &Facts) -> String {
     let sentence = escape(&facts.sentence());
     let mood = if facts.firing > 0 {
         "bad"
-    } else if facts.not_ready.is_some() || !facts.blind.is_empty() {
+    } else if facts.not_ready.is_some() || !facts.doubts().is_empty() {
         "warn"
     } else {
         "good"
@@ -54,6 +41,7 @@ pub(super) fn write(facts: &Facts) -> String {
             + " UTC",
     );
     alerts(&mut out, facts);
+    untold(&mut out, facts);
     blind(&mut out, facts);
     troubles(&mut out, facts);
     notices(&mut out, facts);
@@ -121,6 +109,29 @@ fn blind(out: &mut String, facts: &Facts) {
     out.push_str("</ul>\n");
 }
 
+fn untold(out: &mut String, facts: &Facts) {
+    if facts.untold.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Can’t be told</h2>\n<ul>\n");
+    for it in facts.untold.iter().take(ROWS_MAX) {
+        let messages = super::counted(it.messages, "message");
+        let then = match it.next {
+            _ if it.refused => "refused; made anew when its alerts change, and every few minutes".to_owned(),
+            None => "being tried now".to_owned(),
+            Some(at) if at <= facts.now => "tried again now".to_owned(),
+            Some(at) => format!("tried again in {}", age(at, facts.now)),
+        };
+        let (name, key, error) = (escape(&it.name), escape(&it.key), escape(&it.error));
+        let _ = writeln!(
+            out,
+            "<li><b>{name}</b> <span class=\"soft\">{key}: {messages}, {then}</span><p>{error}</p></li>"
+        );
+    }
+    more(out, facts.untold.len());
+    out.push_str("</ul>\n");
+}
+
 fn more(out: &mut String, all: usize) {
     if all > ROWS_MAX {
         let _ = writeln!(out, "<li class=\"soft\">and {} more</li>", all - ROWS_MAX);
@@ -130,8 +141,8 @@ fn more(out: &mut String, all: usize) {
 /// What is wrong with botwatch itself.
 fn troubles(out: &mut String, facts: &Facts) {
     let mut found = Vec::new();
-    if facts.reload_failed {
-        found.push("The newest configuration was refused; the one before it is in force.".to_owned());
+    if let Some(error) = &facts.reload_error {
+        found.push(format!("The newest configuration was refused; the one before it is in force. {error}"));
     }
     if !facts.durable {
         found.push(
@@ -140,9 +151,6 @@ fn troubles(out: &mut String, facts: &Facts) {
     }
     if facts.broken_rules > 0 {
         found.push(format!("{} ended with an error.", super::counted(facts.broken_rules, "rule")));
-    }
-    if facts.undelivered > 0 {
-        found.push(format!("{} could not be delivered yet.", super::counted(facts.undelivered, "message")));
     }
     list(out, "Trouble", found.iter().map(String::as_str));
 }

@@ -1,8 +1,8 @@
-use botwatch_core::model::Timestamp;
+use botwatch_core::{model::Timestamp, template::escape_html as escape};
 
 use super::{
-    Blind, Facts, Firing,
-    html::{age, escape, write},
+    Blind, Facts, Firing, Untold,
+    html::{age, write},
     style,
 };
 use crate::api::NoticeKind;
@@ -22,6 +22,17 @@ fn alert(name: &str) -> Firing {
     Firing { name: name.to_owned(), since: Timestamp::from_secs(9_700), ..Firing::default() }
 }
 
+fn untold() -> Untold {
+    Untold {
+        name: "ops/webhook".to_owned(),
+        key: "5f3a".to_owned(),
+        messages: 1,
+        error: "503 Service Unavailable".to_owned(),
+        next: Some(Timestamp::from_secs(10_090)),
+        refused: false,
+    }
+}
+
 #[test]
 fn one_sentence_says_how_things_stand() {
     let blind = vec![Blind::default()];
@@ -33,7 +44,21 @@ fn one_sentence_says_how_things_stand() {
         (Facts { firing: 1, alerts: vec![alert("BotDown")], ..quiet() }, "1 alert firing: BotDown."),
         (
             Facts { firing: 5, alerts, blind, ..quiet() },
-            "5 alerts firing: A, B, C, …. 1 target can’t be seen.",
+            "5 alerts firing: A, B, C, …. And 1 target can’t be seen.",
+        ),
+        (Facts { rules: 0, ..quiet() }, "No alert fires, but no rules are loaded."),
+        (
+            Facts { untold: vec![untold()], broken_rules: 2, durable: false, ..quiet() },
+            "No alert fires, but ops/webhook can’t be told, 2 rules end with an error and the journal can’t be \
+             written.",
+        ),
+        (
+            Facts { reload_error: Some("r.yml:1:2: no".to_owned()), ..quiet() },
+            "No alert fires, but the newest configuration was refused.",
+        ),
+        (
+            Facts { firing: 1, alerts: vec![alert("A")], untold: vec![untold(), untold()], ..quiet() },
+            "1 alert firing: A. And 2 receivers can’t be told.",
         ),
         (
             Facts { not_ready: Some("the journal is read".to_owned()), ..quiet() },
@@ -74,10 +99,10 @@ fn nothing_from_outside_becomes_html() {
 #[test]
 fn trouble_and_notices_are_shown() {
     let facts = Facts {
-        reload_failed: true,
+        reload_error: Some("error[BW0101] rules/a.yml:3:5: bad <expr>".to_owned()),
         durable: false,
         broken_rules: 1,
-        undelivered: 3,
+        untold: vec![untold(), Untold { refused: true, messages: 2, ..untold() }],
         notices: vec![
             (NoticeKind::Watches, "the bot at localhost:3000".to_owned()),
             (NoticeKind::Off, "safety off: set BOT_MODE=paper".to_owned()),
@@ -86,10 +111,11 @@ fn trouble_and_notices_are_shown() {
     };
     let page = write(&facts);
     for expected in [
-        "configuration was refused",
+        "configuration was refused; the one before it is in force. error[BW0101] rules/a.yml:3:5: bad &lt;expr&gt;",
         "journal can’t be written",
         "<li>1 rule ended with an error.</li>",
-        "<li>3 messages could not be delivered yet.</li>",
+        "<b>ops/webhook</b> <span class=\"soft\">5f3a: 1 message, tried again in 1m</span><p>503 Service Unavailable</p>",
+        "2 messages, refused; made anew when its alerts change",
         "<h2>Watches</h2>\n<ul>\n<li>the bot at localhost:3000</li>",
         "<h2>Switched off</h2>\n<ul>\n<li>safety off: set BOT_MODE=paper</li>",
     ] {

@@ -126,7 +126,7 @@ async fn the_page_says_how_things_stand() {
     *world.ports.status.lock() =
         StatusView { notices: vec![Notice { kind: NoticeKind::Off, text }], ..StatusView::default() };
     let quiet = world.get("/").await;
-    assert!(quiet.text().contains("All quiet: 0 targets seen, 0 rules evaluated."), "{}", quiet.text());
+    assert!(quiet.text().contains("No alert fires, but no rules are loaded."), "{}", quiet.text());
     assert!(quiet.text().contains("safety off: set BOT_MODE=paper"));
     assert!(quiet.header("content-security-policy").starts_with("default-src 'none';"));
     assert!(quiet.header("content-type").starts_with("text/html"));

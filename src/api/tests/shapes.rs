@@ -244,7 +244,11 @@ async fn targets_have_prometheus_shape() {
         assert_eq!(answer, json!({"status": "success", "data": data}), "{query}");
     }
     let page = world.get("/").await;
-    assert!(page.text().contains("No alert fires, but 1 target can’t be seen."), "{}", page.text());
+    assert!(
+        page.text().contains("No alert fires, but 1 target can’t be seen and no rules are loaded."),
+        "{}",
+        page.text()
+    );
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ catalogue! { Key:
     Gauge VirtualMemory "botwatch_process_virtual_memory_bytes" "Address space.";
     Gauge Swap "botwatch_process_swap_bytes" "Swapped out.";
     Gauge MemoryLimit "botwatch_process_memory_limit_bytes" "The smallest of the limits of its cgroups and the machine's memory.";
-    Gauge NodeHeapLimit "botwatch_process_node_heap_limit_bytes" "`--max-old-space-size of the command line, else of NODE_OPTIONS; absent without one.";
+    Gauge NodeHeapLimit "botwatch_process_node_heap_limit_bytes" "--max-old-space-size of the command line, else of NODE_OPTIONS; absent without one.";
     Gauge Threads "botwatch_process_threads" "Threads.";
     Gauge OpenFds "botwatch_process_open_fds" "Open file descriptors.";
     Gauge MaxFds "botwatch_process_max_fds" "Soft limit of open file descriptors; absent if unlimited.";
@@ -38,11 +38,11 @@ catalogue! { Key:
     Gauge UnreadableIo "botwatch_process_unreadable" {"what" = "io"} "1 if botwatch may not read it, 0 if it may.";
     Gauge UnreadableEnviron "botwatch_process_unreadable" {"what" = "environ"} "1 if botwatch may not read it, 0 if it may.";
     Gauge UnreadableCgroup "botwatch_process_unreadable" {"what" = "cgroup"} "1 if botwatch may not read it, 0 if it may.";
-    Gauge CgroupMemory "botwatch_process_cgroup_memory_bytes" "`memory.current, page cache included.";
+    Gauge CgroupMemory "botwatch_process_cgroup_memory_bytes" "memory.current, page cache included.";
     Gauge CgroupMemoryWorkingSet "botwatch_process_cgroup_memory_working_set_bytes" "The same without inactive page cache, as the kubelet counts.";
     Gauge CgroupMemoryLimit "botwatch_process_cgroup_memory_limit_bytes" "Smallest memory.max up the tree; absent without one.";
     Gauge CgroupMemoryHigh "botwatch_process_cgroup_memory_high_bytes" "Smallest memory.high up the tree; absent without one.";
-    Gauge CgroupSwap "botwatch_process_cgroup_swap_bytes" "`memory.swap.current.";
+    Gauge CgroupSwap "botwatch_process_cgroup_swap_bytes" "memory.swap.current.";
     Counter CgroupOomEvents "botwatch_process_cgroup_oom_events_total" "Times that the limit was reached and memory ran out.";
     Counter CgroupOomKills "botwatch_process_cgroup_oom_kills_total" "Processes killed for it.";
     Counter CgroupMemoryHighEvents "botwatch_process_cgroup_memory_high_events_total" "Times throttled at memory.high.";

@@ -33,6 +33,8 @@ mod tests;
 mod time;
 mod value;
 
+pub use quote::html as escape_html;
+
 use std::sync::Arc;
 
 use crate::model::{Labels, Timestamp};

@@ -44,8 +44,8 @@ fn printable(c: char) -> bool {
         || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'))
 }
 
-/// Text for HTML, as the function `html` escapes it.
-pub(super) fn html(text: &str) -> String {
+/// Text for HTML, as the function `html` escapes it; for attributes in quotes, too.
+pub fn html(text: &str) -> String {
     replaced(text, |c| match c {
         '"' => Some("&#34;"),
         '\'' => Some("&#39;"),
