@@ -54,9 +54,9 @@ async fn metrics_are_documented_and_runbooks_are_served() {
 
     for (path, status, text) in [
         ("/", "200", "href=\"docs\""),
-        ("/docs", "200", "href=\"/docs/runbooks/SourceBlind\""),
+        ("/docs", "200", "href=\"./docs/runbooks/SourceBlind\""),
         ("/docs/runbooks/SourceBlind", "200", "<h1 id=\"sourceblind\">SourceBlind</h1>"),
-        ("/docs/runbooks/sourceblind", "404", "href=\"/docs/runbooks/SourceBlind\""),
+        ("/docs/runbooks/sourceblind", "404", "href=\"../../docs/runbooks/SourceBlind\""),
     ] {
         let answer = get(running.address, path).await;
         assert!(
