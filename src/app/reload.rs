@@ -4,7 +4,7 @@ use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc};
 
 use botwatch_core::{
     alerting::Event,
-    diag::{Diagnostic, Level, render_line, render_terminal},
+    diag::{Diagnostic, Level, chain, render_line, render_terminal},
     model::Timestamp,
 };
 use parking_lot::Mutex;
@@ -237,18 +237,6 @@ impl Reloads {
 
 /// Lines in the log for one failed reload; all problems are in the answer and in `check config`.
 const SHOWN_MAX: usize = 10;
-
-/// An error and its causes, in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
-}
 
 impl api::Reloader for Reloads {
     fn reload(&self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + '_>> {

@@ -19,7 +19,7 @@ use crate::{
     api, collect,
     config::{self, Configuration, Env, Flags},
     dispatch, evaluate, notify, platform,
-    runtime::{Clock, Ended, Signal, Signals, Tasks},
+    runtime::{self, Clock, Ended, Signal, Signals, Tasks},
     samples::Store,
     store::{DirectoryLock, Journal, Retention},
     telemetry, ui,
@@ -192,7 +192,7 @@ async fn assemble(
     let collector =
         collect::Collector::start(&tasks, &clock, &store, configuration.collect.clone(), registry);
     // The gate at the rules' start waits for the targets that are known by now.
-    let listed = tokio::time::timeout(LISTED_WITHIN, collector.listed()).await.is_ok();
+    let _ = tokio::time::timeout(LISTED_WITHIN, collector.listed()).await;
     let parts = evaluate::Parts {
         tasks: tasks.clone(),
         clock: clock.clone(),
@@ -205,9 +205,7 @@ async fn assemble(
     let rules = evaluate::start(parts, options::evaluate(&configuration, strict), registry).await?;
     // Nobody else sets it.
     let _ = courses.0.set(rules.clone());
-    if listed {
-        forget_unknown(&store, &collector, &configuration.collect);
-    }
+    forget_unknown(&tasks, &store, &collector, &configuration.collect);
 
     let external_host = api_options.external_url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
     let targets = Targets { collector: collector.clone(), external_host: external_host.into() };
@@ -254,15 +252,24 @@ async fn assemble(
     })
 }
 
-/// Sources that alerts of the journal remember, and that are no longer configured: what is missing because of them is
-/// gone, not unseen.
-fn forget_unknown(store: &Store, collector: &collect::Collector, options: &collect::Options) {
-    let mut known: BTreeSet<SourceId> = collector.sources().into_iter().collect();
+/// Removes the sources that alerts of the journal remember and that are no longer configured: what is missing because
+/// of them is gone, not unseen. Not before all discovery files are understood: until then a target may be in one.
+fn forget_unknown(tasks: &Tasks, store: &Store, collector: &collect::Collector, options: &collect::Options) {
+    let (store, collector, stop) = (store.clone(), collector.clone(), tasks.stop_token());
     let process = options.process.as_ref().map(|o| collect::process::source_name(&o.labels));
     let host = options.host.as_ref().map(|_| collect::host::SOURCE.to_owned());
-    known.extend(process.into_iter().chain(host).map(|name| store.source(&name)));
-    let all = (0..store.stats().sources as u32).map(SourceId);
-    all.filter(|id| !known.contains(id)).for_each(|id| store.remove_source(id));
+    let observed: Vec<SourceId> = process.into_iter().chain(host).map(|name| store.source(&name)).collect();
+    tasks.spawn("old sources", async move {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = collector.whole() => {}
+        }
+        let known: BTreeSet<SourceId> = collector.sources().into_iter().chain(observed).collect();
+        let all = (0..store.stats().sources as u32).map(SourceId);
+        // One that has reported since the start came by a reload, or was removed where it ended.
+        let old = all.filter(|id| !known.contains(id) && store.visibility(*id).reported.is_none());
+        old.for_each(|id| store.remove_source(id));
+    });
 }
 
 /// The only instance writes under the first epoch.
@@ -308,7 +315,13 @@ fn watch(tasks: &Tasks, clock: &Clock, reloads: &Arc<Reloads>, mut watch: Watch)
                     if changed.is_err() {
                         break;
                     }
-                    watch.set(reloaded.borrow_and_update().clone());
+                    let now = reloaded.borrow_and_update().clone();
+                    let paths = now.paths.clone();
+                    let set = move || {
+                        watch.set(now);
+                        watch
+                    };
+                    watch = within.blocking(set).await.unwrap_or_else(|| Watch::new(paths));
                     continue;
                 }
                 () = watch.stirred() => {}
@@ -333,8 +346,9 @@ fn settle(tasks: &Tasks, clock: &Clock) {
     });
 }
 
-/// Parts whose end by a panic concerns one request only; they are logged and counted.
-const EXPENDABLE: [&str; 4] = ["notify", "http connection", "reload by request", "reload by signal"];
+/// Parts whose end by a panic concerns one request or one look only; they are logged.
+const EXPENDABLE: [&str; 5] =
+    ["notify", "http connection", "reload by request", "reload by signal", runtime::BLOCKING];
 
 impl Running {
     /// Runs until a signal asks for the end. SIGHUP reloads.

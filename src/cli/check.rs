@@ -136,7 +136,6 @@ fn check_rules(files: &[PathBuf], json: bool) -> ExitCode {
             Ok(source) => {
                 let (groups, problems) = rules::parse_file(&source, &ParseOptions::default());
                 found.extend(problems);
-                found.extend(rules::duplicates(&groups, &source));
                 rules += groups.iter().map(|g| g.rules.len()).sum::<usize>();
             }
             Err(problem) => found.push(problem),

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use botwatch_core::model::Duration;
+use botwatch_core::{diag::chain, model::Duration};
 
 use super::{BUG, NO, complain, report};
 use crate::{
@@ -165,13 +165,6 @@ async fn serve(settings: Settings, clock: Clock, logs: Logs) -> ExitCode {
 
 /// Says what went wrong, with its causes.
 pub(super) fn failed(code: u8, error: &dyn std::error::Error) -> ExitCode {
-    let mut text = format!("botwatch: {error}");
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    complain(text);
+    complain(format!("botwatch: {}", chain(error)));
     ExitCode::from(code)
 }

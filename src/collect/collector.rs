@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use botwatch_core::model::{Duration, Labels, SourceId, Timestamp};
+use botwatch_core::{
+    diag::chain,
+    model::{Duration, Labels, SourceId, Timestamp},
+};
 use parking_lot::Mutex;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::Notify;
@@ -76,6 +79,8 @@ struct Inner {
     files_changed: Notify,
     /// Cancelled when the discovery files were read.
     listed: Stop,
+    /// Cancelled when each of them could be.
+    whole: Stop,
 }
 
 /// A job as it is shown.
@@ -140,6 +145,7 @@ impl Collector {
             shown: Mutex::new(Arc::new([])),
             files_changed: Notify::new(),
             listed: Stop::new(),
+            whole: Stop::new(),
         };
         let collector = Self(Arc::new(inner));
         collector.reload(options);
@@ -191,6 +197,12 @@ impl Collector {
     /// Cancel safe.
     pub async fn listed(&self) {
         self.0.listed.cancelled().await;
+    }
+
+    /// Waits until every discovery file that is there could be read at once, for the first time: what isn't a target
+    /// then is none. Cancel safe.
+    pub async fn whole(&self) {
+        self.0.whole.cancelled().await;
     }
 
     /// All targets, in the order of the jobs and of their discovery.
@@ -296,7 +308,15 @@ impl Collector {
         loop {
             let wanted = self.file_patterns();
             let patterns: Vec<Arc<str>> = wanted.iter().flat_map(|(_, files)| patterns(files)).collect();
-            for error in watcher.watch(&patterns) {
+            let mut given = watcher;
+            let watch = move || {
+                let errors = given.watch(&patterns);
+                (given, errors)
+            };
+            let watched = around.tasks.blocking(watch).await;
+            let (kept, errors) = watched.unwrap_or_else(|| (Watcher::new(), Vec::new()));
+            watcher = kept;
+            for error in errors {
                 around.metrics.watch_errors.inc();
                 tracing::warn!(%error, "can't watch a folder of discovery files, they are read at the refresh interval");
             }
@@ -306,6 +326,9 @@ impl Collector {
             // After a reload in between there may be others, and the next pass comes at once.
             if self.file_patterns() == wanted {
                 self.0.listed.cancel();
+                if self.files_broken() == 0 {
+                    self.0.whole.cancel();
+                }
             }
             let refresh =
                 wanted.iter().flat_map(|(_, files)| files).map(|f| f.refresh.max(REFRESH_MIN)).min();
@@ -329,6 +352,10 @@ impl Collector {
         let jobs = self.0.jobs.lock();
         let with_files = jobs.by_name.iter().filter(|(_, job)| !job.options.files.is_empty());
         with_files.map(|(name, job)| (Arc::clone(name), job.options.files.clone())).collect()
+    }
+
+    fn files_broken(&self) -> usize {
+        self.0.jobs.lock().by_name.values().map(|job| job.files.broken()).sum()
     }
 
     async fn read_files(&self, name: &Arc<str>, options: &[FileSdOptions]) {
@@ -356,10 +383,9 @@ impl Collector {
             Vec::new()
         };
         jobs.by_name.insert(Arc::clone(name), job);
-        let broken: usize = jobs.by_name.values().map(|job| job.files.broken()).sum();
-        around.metrics.files_broken.set(broken as i64);
         self.show(&jobs);
         drop(jobs);
+        around.metrics.files_broken.set(self.files_broken() as i64);
         self.retire(retired);
     }
 }
@@ -404,7 +430,7 @@ impl Job {
 }
 
 fn client(options: &JobOptions, clock: &Clock) -> Result<Client, Arc<str>> {
-    Client::new(&options.http, clock).map_err(|error| error.chain().into())
+    Client::new(&options.http, clock).map_err(|error| chain(&error).into())
 }
 
 fn patterns(files: &[FileSdOptions]) -> Vec<Arc<str>> {

@@ -23,6 +23,6 @@ mod tests;
 
 pub use collector::{Collector, DroppedTarget, TargetView};
 pub use options::{
-    BotOptions, FileSdOptions, HostOptions, JobOptions, Options, ProcessFinder, Scheme, TargetGroup,
+    BotOptions, FileSdOptions, HostOptions, JobOptions, Options, Params, ProcessFinder, Scheme, TargetGroup,
 };
 pub use scrape::health::Health;

@@ -1,6 +1,6 @@
 //! What is collected, from where, how often. `config` reads files into these types.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use botwatch_core::{
     exposition::Protocol,
@@ -21,6 +21,16 @@ pub struct Options {
     pub host: Option<HostOptions>,
 }
 
+/// Query parameters. `Debug` shows their names: a value may be a token.
+#[derive(Clone, PartialEq, Default)]
+pub struct Params(pub Vec<(Arc<str>, Vec<Arc<str>>)>);
+
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
 /// A scrape job (spec prometheus §3, S17). Limits of 0 are none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobOptions {
@@ -39,7 +49,7 @@ pub struct JobOptions {
     /// How targets are reached.
     pub scheme: Scheme,
     /// Query parameters in the order written.
-    pub params: Vec<(Arc<str>, Vec<Arc<str>>)>,
+    pub params: Params,
     /// Whether exposed labels win over the target's.
     pub honor_labels: bool,
     /// Whether exposed timestamps are used.

@@ -122,18 +122,6 @@ impl Error {
             Self::Option { .. } | Self::Url { .. } | Self::Denied { .. } | Self::OAuth2 { refused: true, .. }
         )
     }
-
-    /// The error with its causes in one line.
-    pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(e) = cause {
-            text.push_str(": ");
-            text.push_str(&e.to_string());
-            cause = e.source();
-        }
-        text
-    }
 }
 
 fn after_colon(text: &str) -> String {
@@ -195,16 +183,40 @@ pub(super) fn classify(error: reqwest::Error, peer: &str) -> Error {
 
 /// What TLS says, in words that help.
 pub fn tls_reason(error: &rustls::Error) -> String {
-    use rustls::{CertificateError as C, Error as E};
-    match error {
+    use rustls::{AlertDescription as A, CertificateError as C, Error as E};
+    let known = match error {
         E::InvalidCertificate(C::UnknownIssuer) => {
-            "certificate signed by an unknown authority (set `ca_file` for a private one)".to_owned()
+            "certificate signed by an unknown authority (set `ca_file` for a private one)"
         }
-        E::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => "certificate has expired".to_owned(),
+        E::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => "certificate has expired",
+        E::InvalidCertificate(C::NotValidYet | C::NotValidYetContext { .. }) => {
+            "certificate is not valid yet (is the clock right?)"
+        }
         E::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
-            "certificate is for another host name".to_owned()
+            "certificate is for another host name"
         }
-        E::AlertReceived(alert) => format!("the peer refused: {alert:?}"),
-        other => other.to_string(),
+        E::InvalidCertificate(C::Revoked) => "certificate was revoked",
+        E::InvalidCertificate(C::BadSignature) => "certificate's signature is wrong",
+        E::InvalidCertificate(C::BadEncoding) => "certificate can't be read",
+        E::NoCertificatesPresented => "the peer shows no certificate",
+        E::InvalidMessage(_) => "the peer doesn't speak TLS on this port",
+        E::AlertReceived(A::CertificateRequired) => {
+            "the peer wants a client's certificate (set `cert_file` and `key_file`)"
+        }
+        E::AlertReceived(alert) => return format!("the peer refused: {}", words(&format!("{alert:?}"))),
+        other => return other.to_string(),
+    };
+    known.to_owned()
+}
+
+/// `HandshakeFailure` as `handshake failure`.
+fn words(name: &str) -> String {
+    let mut text = String::with_capacity(name.len() + 4);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && text.ends_with(|last: char| last.is_ascii_lowercase()) {
+            text.push(' ');
+        }
+        text.push(c.to_ascii_lowercase());
     }
+    text
 }

@@ -33,5 +33,5 @@ pub use mask::{looks_secret, mask_url};
 pub use oauth2::TokenSource;
 pub use options::{Auth, Grant, HttpOptions, OAuth2, ProxyOptions, Reach, TlsOptions, TlsVersion};
 pub use response::Response;
-pub use secret::SecretSource;
+pub use secret::{SecretSource, unusable};
 pub use tls::client_config;

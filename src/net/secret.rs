@@ -1,6 +1,6 @@
 //! Secrets as configured: in place, or in a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use botwatch_core::model::Secret;
 
@@ -41,5 +41,32 @@ impl SecretSource {
                 Ok(Secret::new(text.trim()))
             }
         }
+    }
+}
+
+/// Why a file could not be used as a secret at this moment. Reads it, so it may block.
+pub fn unusable(path: &Path) -> Option<String> {
+    match std::fs::metadata(path) {
+        Err(error) => return Some(reason(&error)),
+        Ok(found) if found.is_dir() => return Some("it is a folder".to_owned()),
+        // What is no plain file (a pipe) gives its text once, to whoever needs it.
+        Ok(found) if !found.is_file() => return None,
+        Ok(found) if found.len() > SECRET_MAX => {
+            return Some(format!("{} bytes are more than {SECRET_MAX}", found.len()));
+        }
+        Ok(_) => {}
+    }
+    match std::fs::read_to_string(path) {
+        Err(error) => Some(reason(&error)),
+        Ok(text) => text.trim().is_empty().then(|| "the file is empty".to_owned()),
+    }
+}
+
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+        std::io::ErrorKind::InvalidData => "it is no UTF-8 text".to_owned(),
+        _ => error.to_string(),
     }
 }

@@ -10,7 +10,10 @@ use super::{
     redact::Secrets, *,
 };
 use crate::runtime::Clock;
-use botwatch_core::model::{Secret, Timestamp};
+use botwatch_core::{
+    diag::chain,
+    model::{Secret, Timestamp},
+};
 
 #[test]
 fn addresses_that_are_not_public() {
@@ -118,7 +121,7 @@ fn dates_of_a_certificate() {
 #[tokio::test]
 async fn options_that_cannot_work_say_why() {
     let clock = Clock::manual(Timestamp(0));
-    let bad = |options: HttpOptions| Client::new(&options, &clock).err().expect("refused").chain();
+    let bad = |options: HttpOptions| Client::new(&options, &clock).err().map(|e| chain(&e)).expect("refused");
     let tls = TlsOptions { server_name: Some("bot".into()), ..TlsOptions::default() };
     let proxy = ProxyOptions { http: Some(Secret::new("http://u:pw@p:1")), ..ProxyOptions::default() };
     let both = HttpOptions { tls, proxy, ..HttpOptions::default() };
@@ -139,7 +142,7 @@ async fn options_that_cannot_work_say_why() {
         (tls(|o| o.ca = Some(SecretSource::File("/nowhere".into()))), "can't read `/nowhere`: No such file"),
     ] {
         let Err(error) = client_config(&options, &[]).await else { panic!("accepted: {expected}") };
-        assert!(error.chain().starts_with(expected), "{}", error.chain());
+        assert!(chain(&error).starts_with(expected), "{}", chain(&error));
         assert_eq!(error.is_permanent(), matches!(error, Error::Option { .. }));
     }
 }

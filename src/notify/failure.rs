@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use botwatch_core::{alerting::Outcome, model::Duration};
+use botwatch_core::{alerting::Outcome, diag::chain, model::Duration};
 
 use crate::net;
 
@@ -97,7 +97,7 @@ impl Failure {
             net::Error::Timeout { peer, .. } => {
                 Self::transient(format!("no answer from {peer} in time"), FailureReason::DeadlineExceeded)
             }
-            e => Self { permanent: e.is_permanent(), ..Self::transient(e.chain(), FailureReason::Other) },
+            e => Self { permanent: e.is_permanent(), ..Self::transient(chain(&e), FailureReason::Other) },
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use botwatch_core::{alerting::IntegrationId, template::Templates};
+use botwatch_core::{alerting::IntegrationId, diag::chain, template::Templates};
 
 use super::{
     EmailOptions, Error, Integration, Options, SlackOptions, WebhookOptions,
@@ -90,7 +90,7 @@ impl Workers {
         let mut kept = kept.filter(|(o, _)| o == options).map(|(_, client)| client.clone());
         let client = match kept.next() {
             Some(client) => client,
-            None => Client::new(options, clock).map_err(|e| e.chain())?,
+            None => Client::new(options, clock).map_err(|e| chain(&e))?,
         };
         drop(kept);
         if !self.clients.iter().any(|(o, _)| o == options) {

@@ -11,6 +11,6 @@ mod tests;
 
 pub use clock::{Clock, Jump, Stopwatch};
 pub use signals::{Signal, Signals};
-pub use tasks::{Ended, Tasks};
+pub use tasks::{BLOCKING, Ended, Tasks};
 /// How a task learns that it should stop: finish what it holds, take nothing new.
 pub use tokio_util::sync::CancellationToken as Stop;

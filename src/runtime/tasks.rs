@@ -11,6 +11,9 @@ use super::Stop;
 /// Ends that nobody has read yet; more are bugs upon bugs and are dropped.
 const ENDED_MAX: usize = 16;
 
+/// How a blocking call is called when it ends by a panic.
+pub const BLOCKING: &str = "blocking call";
+
 /// A task ended by a panic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
@@ -94,9 +97,18 @@ impl Tasks {
         self.handle.block_on(future)
     }
 
-    /// Runs a short blocking call (a file, a resolver) on the runtime's blocking pool.
+    /// Runs a short blocking call (a file, a resolver) on the runtime's blocking pool. `None` when it panics, which
+    /// is told as the end of [`BLOCKING`], or when everything ends: the caller goes on without.
     pub async fn blocking<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        self.handle.spawn_blocking(call).await.ok()
+        match self.handle.spawn_blocking(call).await {
+            Ok(result) => Some(result),
+            Err(error) => {
+                if let Ok(panic) = error.try_into_panic() {
+                    tell(&self.ended, BLOCKING, &*panic);
+                }
+                None
+            }
+        }
     }
 
     /// Asks everything to finish what it holds, waits for it up to `grace`, then drops what is left.

@@ -2,7 +2,7 @@ use std::time::Duration as StdDuration;
 
 use botwatch_core::model::{Duration, Timestamp};
 
-use super::{Clock, Tasks, clock::slew};
+use super::{BLOCKING, Clock, Tasks, clock::slew};
 
 #[test]
 fn a_wall_set_back_is_slewed_and_reported_one_set_forward_is_followed() {
@@ -43,6 +43,9 @@ async fn panics_are_told_and_stop_waits_for_the_rest() {
     tasks.spawn("polite", async move { stop.cancelled().await });
     let end = ended.recv().await.expect("told");
     assert_eq!((end.name, end.message.as_str()), ("buggy", "on purpose"));
+    assert_eq!(tasks.blocking(|| panic!("blocking on purpose")).await, None::<()>);
+    let end = ended.recv().await.expect("told");
+    assert_eq!((end.name, end.message.as_str()), (BLOCKING, "blocking on purpose"));
     assert!(tasks.stop(StdDuration::from_secs(5)).await);
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use botwatch_core::{alerting::Seq, model::Timestamp};
+use botwatch_core::{alerting::Seq, diag::chain, model::Timestamp};
 use tokio::sync::{oneshot, watch};
 
 use super::{Backend, Batch, Error, Retention, Row};
@@ -168,16 +168,4 @@ impl Owner {
         }
         let _ = done.send(result);
     }
-}
-
-/// An error and its causes, in one line.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
 }

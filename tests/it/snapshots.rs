@@ -45,9 +45,7 @@ fn diagnostics(path: &Path) -> Vec<Diagnostic> {
         }
         Some("rules") => {
             let source = SourceText::new(name, text);
-            let (groups, mut found) = rules::parse_file(&source, &ParseOptions::default());
-            found.extend(rules::duplicates(&groups, &source));
-            found
+            rules::parse_file(&source, &ParseOptions::default()).1
         }
         _ => config::written(&[SourceText::new(name, text)], &Env::default()).1,
     }

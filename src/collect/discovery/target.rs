@@ -94,7 +94,7 @@ fn discovered(job: &JobOptions, group: &Labels, address: &str) -> Labels {
     default("__scrape_timeout__", &job.timeout.to_string());
     default("__metrics_path__", &job.metrics_path);
     default("__scheme__", job.scheme.as_str());
-    for (name, values) in &job.params {
+    for (name, values) in &job.params.0 {
         if let Some(first) = values.first() {
             default(&format!("{PARAM}{name}"), first);
         }
@@ -160,7 +160,7 @@ fn place(
 
 /// Query parameters by name; a label `__param_<name>` is the first value of its parameter.
 fn params(job: &JobOptions, labels: &LabelsBuilder) -> BTreeMap<Arc<str>, Vec<Arc<str>>> {
-    let mut params: BTreeMap<Arc<str>, Vec<Arc<str>>> = job.params.iter().cloned().collect();
+    let mut params: BTreeMap<Arc<str>, Vec<Arc<str>>> = job.params.0.iter().cloned().collect();
     for (label, value) in labels.pairs() {
         let Some(name) = label.strip_prefix(PARAM) else { continue };
         let values = params.entry(name.into()).or_default();

@@ -11,7 +11,7 @@ use super::{
     list,
     target::{Found, populate},
 };
-use crate::collect::{JobOptions, Scheme, TargetGroup, tests::job};
+use crate::collect::{JobOptions, Params, Scheme, TargetGroup, tests::job};
 
 fn labels(pairs: &[(&str, &str)]) -> Labels {
     Labels::from_pairs(pairs.iter().copied())
@@ -42,7 +42,7 @@ fn a_target_has_an_instance_a_job_and_a_url() {
     let plain = job("bot");
     let https = JobOptions { scheme: Scheme::Https, metrics_path: "/m/x".into(), ..job("bot") };
     let params = JobOptions {
-        params: vec![("m".into(), vec!["a b".into(), "c".into()]), ("z".into(), vec![])],
+        params: Params(vec![("m".into(), vec!["a b".into(), "c".into()]), ("z".into(), vec![])]),
         ..job("bot")
     };
     for (job, address, url) in [

@@ -1,6 +1,6 @@
 //! Why a scrape failed.
 
-use botwatch_core::exposition;
+use botwatch_core::{diag::chain, exposition};
 
 use crate::net;
 
@@ -8,7 +8,7 @@ use crate::net;
 #[derive(Debug, thiserror::Error)]
 pub(in crate::collect) enum Error {
     /// No answer, or none that can be read.
-    #[error("{}", .0.chain())]
+    #[error("{}", chain(.0))]
     Fetch(net::Error),
     /// Only 200 is success (spec S1).
     #[error("the target answered {status}, only 200 is a success")]

@@ -151,6 +151,25 @@ async fn files_add_keep_and_remove_targets() {
 }
 
 #[tokio::test]
+async fn what_is_no_target_is_not_known_while_a_file_is_broken() {
+    let world = World::new();
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("bots.yml");
+    std::fs::write(&path, "- target: [typo]\n").expect("written");
+    let files = vec![FileSdOptions {
+        patterns: vec![path.to_string_lossy().into()],
+        refresh: Duration::from_secs(300),
+    }];
+    let collector = world.start(vec![JobOptions { files, ..super::job("bot") }]);
+    tokio::time::timeout(PATIENCE, collector.listed()).await.expect("the file is read");
+    let mut whole = Box::pin(collector.whole());
+    assert!(futures_util::poll!(&mut whole).is_pending());
+    std::fs::write(&path, "- targets: [127.0.0.1:1]\n").expect("written");
+    tokio::time::timeout(PATIENCE, whole).await.expect("it is understood");
+    assert_eq!(collector.targets().len(), 1);
+}
+
+#[tokio::test]
 async fn a_client_that_cannot_be_made_is_shown_as_down() {
     let world = World::new();
     let bot = world.bot("a 1\n").await;

@@ -13,7 +13,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::world::{Answer, World, job_of, options, until};
 use crate::{
-    collect::{Health, JobOptions, Scheme, TargetGroup, scrape::schedule},
+    collect::{Health, JobOptions, Params, Scheme, TargetGroup, scrape::schedule},
     net::{HttpOptions, SecretSource, TlsOptions},
 };
 
@@ -24,7 +24,7 @@ async fn the_first_scrape_comes_at_start_and_tells_all_about_its_target() {
     let job = JobOptions {
         extra_scrape_metrics: true,
         sample_limit: 9,
-        params: vec![("q".into(), vec!["1".into()])],
+        params: Params(vec![("q".into(), vec!["1".into()])]),
         ..job_of("bot", &[&bot.address])
     };
     let collector = world.start(vec![job]);

@@ -20,7 +20,9 @@ use tokio::{
 };
 
 use crate::{
-    collect::{Collector, Health, JobOptions, Options, Scheme, TargetGroup, TargetView, scrape::Read},
+    collect::{
+        Collector, Health, JobOptions, Options, Params, Scheme, TargetGroup, TargetView, scrape::Read,
+    },
     net::HttpOptions,
     runtime::{Clock, Tasks},
     samples::Store,
@@ -39,7 +41,7 @@ pub(in crate::collect) fn job(name: &str) -> JobOptions {
         fallback_protocol: None,
         metrics_path: "/metrics".into(),
         scheme: Scheme::Http,
-        params: Vec::new(),
+        params: Params::default(),
         honor_labels: false,
         honor_timestamps: true,
         track_timestamps_staleness: false,

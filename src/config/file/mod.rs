@@ -18,7 +18,7 @@ pub use http::{
 };
 pub use inhibit::InhibitRule;
 pub use receiver::{Email, Receiver, Retry, Slack, SlackAction, SlackConfirm, SlackField, Webhook, XOAuth2};
-pub use relabel::{Relabel, RelabelAction};
+pub use relabel::Relabel;
 pub use route::{MatcherMap, Matchers, RegexMap, Route};
 pub use scrape::{FileSd, Job, Params, Scheme, ScrapeConfig, ScrapeProtocol, StaticConfig};
 pub use top::{Alerting, Alertmanager, File};

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use botwatch_core::{diag::Span, yaml::Reader};
+use botwatch_core::{
+    diag::Span,
+    relabel::{Action, NameValidation, Problem, Rule, Spec},
+    yaml::{Node, Reader},
+};
 
-use crate::config::value::{At, Pattern, choice, section};
+use crate::config::value::{At, Out, Pattern, Place, Read, Show, one_of, place, section};
 
 section! {
     /// One step of relabelling.
@@ -22,74 +26,75 @@ section! {
         /// What it is set to.
         replacement: At<Arc<str>>,
         /// What is done.
-        action: At<RelabelAction>,
+        action: At<Action>,
     }
 }
 
-choice! {
-    /// What a relabelling step does.
-    pub enum RelabelAction {
-        /// Sets the target label from the source labels.
-        Replace = "replace",
-        /// Drops what does not match.
-        Keep = "keep",
-        /// Drops what matches.
-        Drop = "drop",
-        /// Drops what differs from the target label.
-        KeepEqual = "keepequal",
-        /// Drops what equals the target label.
-        DropEqual = "dropequal",
-        /// Sets the target label to a hash.
-        HashMod = "hashmod",
-        /// Copies labels to new names.
-        LabelMap = "labelmap",
-        /// Removes labels.
-        LabelDrop = "labeldrop",
-        /// Removes all other labels.
-        LabelKeep = "labelkeep",
-        /// Sets the target label in lower case.
-        Lowercase = "lowercase",
-        /// Sets the target label in upper case.
-        Uppercase = "uppercase",
+impl Read for Action {
+    /// In any case, as in Prometheus.
+    fn read(reader: &mut Reader, node: &Node) -> Option<Self> {
+        if let Some(action) = node.as_scalar().and_then(|s| s.text.parse().ok()) {
+            return Some(action);
+        }
+        one_of(reader, node, &Self::ALL.map(|a| (a.as_str(), a)))
+    }
+}
+
+impl Show for Action {
+    fn show(&self) -> Option<Out> {
+        Some(Out::Raw(self.to_string(), None))
     }
 }
 
 impl Relabel {
-    /// The action; `replace` unless set.
-    pub fn action(&self) -> RelabelAction {
-        self.action.as_ref().map_or(RelabelAction::Replace, |a| a.value)
+    /// The checked rule; `None` when it is wrong, which was reported when the step was read.
+    pub fn rule(&self) -> Option<Rule> {
+        self.checked().ok()
+    }
+
+    fn checked(&self) -> Result<Rule, Vec<Problem>> {
+        let text = |at: &Option<At<Arc<str>>>| at.as_ref().map(|t| t.value.to_string());
+        let labels = |list: &Vec<At<Arc<str>>>| list.iter().map(|l| l.value.to_string()).collect();
+        let spec = Spec {
+            source_labels: self.source_labels.as_ref().map(labels),
+            separator: text(&self.separator),
+            regex: self.regex.as_ref().map(|r| r.value.0.to_string()),
+            modulus: self.modulus.as_ref().map(|m| m.value),
+            target_label: text(&self.target_label),
+            replacement: text(&self.replacement),
+            action: self.action.as_ref().map(|a| a.value.to_string()),
+        };
+        Rule::new(spec, NameValidation::Utf8)
     }
 
     fn check(&self, reader: &mut Reader, span: Span) {
-        use RelabelAction as A;
-        let action = self.action();
-        let name = action.as_str();
-        let needs_target = matches!(
-            action,
-            A::Replace | A::HashMod | A::Lowercase | A::Uppercase | A::KeepEqual | A::DropEqual
-        );
-        if needs_target && self.target_label.as_ref().map_or(self.lacks(&["target_label"]), |t| t.is_empty())
-        {
-            let d = reader.error("missing-key", format!("the action `{name}` needs a `target_label`"), span);
-            reader.report(d.label("`target_label` is needed here"));
+        if self.action.is_none() && !self.lacks(&["action"]) {
+            // It could not be read, and what else is wrong depends on it.
+            return;
         }
-        if action == A::HashMod && self.modulus.as_ref().map_or(self.lacks(&["modulus"]), |m| m.value == 0) {
-            let d = reader.error("missing-key", "the action `hashmod` needs a `modulus` over zero", span);
-            reader.report(d.label("`modulus` is needed here"));
+        for problem in self.checked().err().into_iter().flatten() {
+            let d = match self.place_of(problem.key) {
+                Some(at) => at.error("invalid-value", problem.message).label("not possible here"),
+                None if self.lacks(&[problem.key]) => reader
+                    .error("missing-key", problem.message, span)
+                    .label(format!("`{}` is needed here", problem.key)),
+                // The key's own value could not be read.
+                None => continue,
+            };
+            reader.report(d);
         }
-        let only_regex = matches!(action, A::LabelDrop | A::LabelKeep);
-        let only_labels = matches!(action, A::KeepEqual | A::DropEqual);
-        let extra = [
-            ("source_labels", self.source_labels.is_some() && only_regex),
-            ("target_label", self.target_label.is_some() && only_regex),
-            ("modulus", self.modulus.is_some() && (only_regex || only_labels)),
-            ("separator", self.separator.is_some() && (only_regex || only_labels)),
-            ("replacement", self.replacement.is_some() && (only_regex || only_labels)),
-            ("regex", self.regex.is_some() && only_labels),
-        ];
-        for (key, _) in extra.iter().filter(|(_, wrong)| *wrong) {
-            let d = reader.error("conflict", format!("`{key}` means nothing to the action `{name}`"), span);
-            reader.report(d.label(format!("remove `{key}`")));
+    }
+
+    fn place_of(&self, key: &str) -> Option<&Place> {
+        match key {
+            "source_labels" => self.source_labels.as_ref().and_then(|l| l.first()?.place.as_ref()),
+            "separator" => place(&self.separator),
+            "regex" => place(&self.regex),
+            "modulus" => place(&self.modulus),
+            "target_label" => place(&self.target_label),
+            "replacement" => place(&self.replacement),
+            "action" => place(&self.action),
+            _ => None,
         }
     }
 }

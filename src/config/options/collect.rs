@@ -9,7 +9,7 @@ use std::{
 use botwatch_core::{
     exposition::{DEFAULT_PROTOCOLS, Protocol},
     model::{Duration, Labels},
-    relabel::{self, NameValidation},
+    relabel,
 };
 
 use super::{
@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     collect::{
-        BotOptions, FileSdOptions, HostOptions, JobOptions, Options, ProcessFinder, Scheme, TargetGroup,
+        BotOptions, FileSdOptions, HostOptions, JobOptions, Options, Params, ProcessFinder, Scheme,
+        TargetGroup,
     },
     config::{
         file::{self, Bot, Global, Job, Relabel, ScrapeConfig, ScrapeProtocol},
@@ -84,9 +85,9 @@ fn bot_job(section: &Bot, name: &str, global: &Global) -> Option<JobOptions> {
     job.metrics_path = url.path().into();
     job.scheme = if https { Scheme::Https } else { Scheme::Http };
     for (key, value) in url.query_pairs() {
-        match job.params.iter_mut().find(|(k, _)| **k == *key) {
+        match job.params.0.iter_mut().find(|(k, _)| **k == *key) {
             Some((_, values)) => values.push(value.into()),
-            None => job.params.push((key.into(), vec![value.into()])),
+            None => job.params.0.push((key.into(), vec![value.into()])),
         }
     }
     if !url.username().is_empty() || url.password().is_some() {
@@ -146,7 +147,7 @@ fn defaults(
         fallback_protocol: None,
         metrics_path: "/metrics".into(),
         scheme: Scheme::Http,
-        params: Vec::new(),
+        params: Params::default(),
         honor_labels: false,
         honor_timestamps: true,
         track_timestamps_staleness: false,
@@ -201,7 +202,7 @@ fn job(context: &mut Context<'_>, config: &ScrapeConfig, global: &Global) -> Job
         _ => Scheme::Http,
     };
     for (key, values) in written.params.iter().flat_map(|p| &p.0) {
-        job.params.push((Arc::clone(key), values.iter().map(|v| Arc::clone(&v.value)).collect()));
+        job.params.0.push((Arc::clone(key), values.iter().map(|v| Arc::clone(&v.value)).collect()));
     }
     job.honor_labels = or(written.honor_labels.as_ref(), job.honor_labels);
     job.honor_timestamps = or(written.honor_timestamps.as_ref(), job.honor_timestamps);
@@ -223,8 +224,8 @@ fn job(context: &mut Context<'_>, config: &ScrapeConfig, global: &Global) -> Job
             *slot = size(own.as_ref());
         }
     }
-    job.relabel = relabels(context, written.relabel_configs.as_ref(), &name);
-    job.metric_relabel = relabels(context, written.metric_relabel_configs.as_ref(), &name);
+    job.relabel = rules(written.relabel_configs.as_ref());
+    job.metric_relabel = rules(written.metric_relabel_configs.as_ref());
     job.http = http(Some(&config.http), context.env);
     for group in written.static_configs.iter().flatten() {
         job.static_targets.push(TargetGroup {
@@ -246,49 +247,6 @@ fn job(context: &mut Context<'_>, config: &ScrapeConfig, global: &Global) -> Job
     job
 }
 
-fn relabels(context: &mut Context<'_>, steps: Option<&Vec<Relabel>>, job: &str) -> Vec<relabel::Rule> {
-    let mut rules = Vec::new();
-    for step in steps.into_iter().flatten() {
-        let text = |at: &Option<At<Arc<str>>>| at.as_ref().map(|t| t.value.to_string());
-        let spec = relabel::Spec {
-            source_labels: step
-                .source_labels
-                .as_ref()
-                .map(|l| l.iter().map(|s| s.value.to_string()).collect()),
-            separator: text(&step.separator),
-            regex: step.regex.as_ref().map(|r| r.value.0.to_string()),
-            modulus: step.modulus.as_ref().map(|m| m.value),
-            target_label: text(&step.target_label),
-            replacement: text(&step.replacement),
-            action: step.action.as_ref().map(|a| a.value.as_str().to_owned()),
-        };
-        match relabel::Rule::new(spec, NameValidation::Utf8) {
-            Ok(rule) => rules.push(rule),
-            Err(problems) => {
-                for problem in problems {
-                    report(context, step, &problem, job);
-                }
-            }
-        }
-    }
-    rules
-}
-
-/// Reports a problem of a relabelling step at its key, unless one was reported there already.
-fn report(context: &mut Context<'_>, step: &Relabel, problem: &relabel::Problem, job: &str) {
-    use crate::config::value::place;
-    let at = match problem.key {
-        "source_labels" => step.source_labels.as_ref().and_then(|l| l.first()?.place.as_ref()),
-        "separator" => place(&step.separator),
-        "regex" => place(&step.regex),
-        "modulus" => place(&step.modulus),
-        "target_label" => place(&step.target_label),
-        "replacement" => place(&step.replacement),
-        "action" => place(&step.action),
-        _ => None,
-    };
-    // A key that is missing, or makes no sense beside the action, was reported when the step was read.
-    let Some(place) = at else { return };
-    let d = place.error("invalid-value", problem.message.clone());
-    context.found.push(d.label("not possible here").context(format!("job `{job}`")));
+fn rules(steps: Option<&Vec<Relabel>>) -> Vec<relabel::Rule> {
+    steps.into_iter().flatten().filter_map(Relabel::rule).collect()
 }

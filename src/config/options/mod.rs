@@ -11,6 +11,7 @@ mod notify;
 mod paths;
 mod rules;
 mod samples;
+mod secrets;
 mod templates;
 #[cfg(test)]
 mod tests;
@@ -192,6 +193,7 @@ pub fn configure(sources: &[Arc<SourceText>], env: &Env, flags: &Flags) -> Loade
 /// Builds all options. With `broken` input some of it is a guess, made only to find the other problems.
 fn build(context: &mut Context<'_>, broken: bool) -> Option<Configuration> {
     let web = web::web(context);
+    secrets::check(context);
     let storage_path = samples::storage_path(context);
     let bot = context.file().bot.as_ref().and_then(|b| b.name.as_ref());
     let bot: Arc<str> = bot.map_or("bot".into(), |n| Arc::clone(&n.value));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use botwatch_core::{
-    diag::{SourceText, has_errors},
+    diag::SourceText,
     model::{Duration, Labels},
     promql::ParseOptions,
     rules::{self, GroupSpec, NoData, Reaches, Shared},
@@ -54,9 +54,6 @@ pub(super) fn rules(context: &mut Context<'_>, external_url: &Arc<str>) -> Rules
     let strict = context.flags.strict_prometheus;
     for source in sources(context) {
         let (mut groups, found) = rules::parse_file(&source, &ParseOptions::default());
-        if !has_errors(&found) {
-            context.found.extend(rules::duplicates(&groups, &source));
-        }
         context.found.extend(found);
         if strict {
             let alerts = groups.iter_mut().flat_map(|g| &mut g.rules).filter_map(|r| r.alert.as_mut());

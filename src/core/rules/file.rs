@@ -1,6 +1,9 @@
 //! Rule files, to the letter of Prometheus (spec §1.1): groups and rules with every problem at its place.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::NoData;
 use crate::{
@@ -77,8 +80,8 @@ pub fn parse_file(source: &Arc<SourceText>, options: &ParseOptions) -> (Vec<Grou
     if !document.root.is_null()
         && let Some(mut fields) = reader.map(&document.root, "a rule file")
     {
-        let mut names = BTreeSet::new();
-        groups = fields.each(&mut reader, "groups", |r, node| group(r, node, source, options, &mut names));
+        let mut seen = Seen::default();
+        groups = fields.each(&mut reader, "groups", |r, node| group(r, node, source, options, &mut seen));
         fields.finish(&mut reader);
     }
     problems.extend(reader.finish());
@@ -90,7 +93,7 @@ fn group(
     node: &Node,
     source: &Arc<SourceText>,
     options: &ParseOptions,
-    names: &mut BTreeSet<Arc<str>>,
+    seen: &mut Seen,
 ) -> Option<GroupSpec> {
     let mut fields = reader.map(node, "a rule group")?;
     let name = fields.require(reader, "name", Reader::spanned);
@@ -98,7 +101,7 @@ fn group(
     if let Some(name) = &name {
         if name.value.is_empty() {
             reader.invalid("Groupname must not be empty", "a name is needed", name.span);
-        } else if !names.insert(Arc::clone(&name.value)) {
+        } else if !seen.groups.insert(Arc::clone(&name.value)) {
             let message = format!("groupname: \"{shown}\" is repeated in the same file");
             reader.invalid(message, "this name is taken", name.span);
         }
@@ -111,7 +114,7 @@ fn group(
     let rules = fields.each(reader, "rules", |r, node| {
         number += 1;
         let context = format!("rule {number} of group `{shown}`");
-        r.within(context, |r| rule(r, node, &group_labels, &shown, options))
+        r.within(context, |r| rule(r, node, &group_labels, &shown, options, seen))
     });
     fields.finish(reader);
     Some(GroupSpec {
@@ -122,6 +125,31 @@ fn group(
         limit,
         rules,
     })
+}
+
+/// What a file has so far: names of groups, and rules by what they write or raise.
+#[derive(Default)]
+struct Seen {
+    groups: BTreeSet<Arc<str>>,
+    rules: BTreeMap<(bool, Arc<str>, Labels), Span>,
+}
+
+impl Seen {
+    /// Warns of a rule that would write or raise the same as an earlier one (promtool's lint `duplicate-rules`).
+    fn rule(&mut self, reader: &mut Reader, rule: &RuleSpec, span: Span) {
+        let key = (rule.alert.is_some(), Arc::clone(&rule.name), rule.label_set());
+        let first = *self.rules.entry(key).or_insert(span);
+        if first != span {
+            let labels = match rule.label_set() {
+                labels if labels.is_empty() => "without labels".to_owned(),
+                labels => format!("with the labels {labels}"),
+            };
+            let message = format!("rule `{}` {labels} is there twice", rule.name);
+            let (line, _) = reader.source().position(first.start);
+            let d = reader.warning("duplicate-rule", message, span);
+            reader.report(d.label(format!("the first is in line {line}")));
+        }
+    }
 }
 
 type Pairs = Vec<(Key, Spanned<Arc<str>>)>;
@@ -157,6 +185,7 @@ fn rule(
     group_labels: &Pairs,
     group: &str,
     options: &ParseOptions,
+    seen: &mut Seen,
 ) -> Option<RuleSpec> {
     let mut fields = reader.map(node, "a rule")?;
     let record = fields.get(reader, "record", Reader::spanned);
@@ -183,7 +212,10 @@ fn rule(
         let labels = label_pairs(reader, &mut fields, "labels", alert);
         let spec = alert_fields(reader, &mut fields, alert);
         fields.finish(reader);
-        Some(RuleSpec { name: name?.value, expr: expr?, labels: merged(group_labels, &labels), alert: spec })
+        let Spanned { value: name, span } = name?;
+        let rule = RuleSpec { name, expr: expr?, labels: merged(group_labels, &labels), alert: spec };
+        seen.rule(reader, &rule, span);
+        Some(rule)
     })
 }
 
@@ -298,17 +330,4 @@ fn no_data(reader: &mut Reader, value: &Spanned<Arc<str>>) -> Option<NoData> {
             None
         }
     }
-}
-
-/// Rules that would write or raise the same twice (promtool's lint `duplicate-rules`).
-pub fn duplicates(groups: &[GroupSpec], source: &Arc<SourceText>) -> Vec<Diagnostic> {
-    let mut seen = BTreeSet::new();
-    let mut found = Vec::new();
-    for rule in groups.iter().flat_map(|g| &g.rules) {
-        if !seen.insert((rule.alert.is_some(), Arc::clone(&rule.name), rule.label_set())) {
-            let message = format!("rule `{}` with labels {} is there twice", rule.name, rule.label_set());
-            found.push(Diagnostic::warning("duplicate-rule", message, source, Span::default()));
-        }
-    }
-    found
 }

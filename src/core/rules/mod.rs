@@ -20,7 +20,7 @@ mod tests;
 
 pub use alerting_rule::{AlertingRule, AlertingSpec, NoData, Refreshed, RuleView};
 pub use blindness::{BlindSource, Blindness, SOURCE_BLIND};
-pub use file::{AlertSpec, GroupSpec, RuleSpec, duplicates, parse_file};
+pub use file::{AlertSpec, GroupSpec, RuleSpec, parse_file};
 pub use group::{Group, Rule, Shared};
 pub use reach::{Reaches, reach};
 pub use recording_rule::RecordingRule;

@@ -142,12 +142,4 @@ impl Error {
             | Self::Unencrypted => false,
         }
     }
-
-    /// The error with its causes in one line.
-    pub fn chain(&self) -> String {
-        match self {
-            Self::Net(e) => e.chain(),
-            other => other.to_string(),
-        }
-    }
 }

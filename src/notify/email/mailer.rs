@@ -7,6 +7,7 @@ use std::{
 
 use botwatch_core::{
     alerting::{DeliveryId, Outcome, Send},
+    diag::chain,
     model::Timestamp,
     template::{Data, Templates},
 };
@@ -306,7 +307,7 @@ impl Mailer {
 }
 
 fn failed(error: &Error) -> Outcome {
-    let text = error.chain();
+    let text = chain(error);
     if error.is_permanent() {
         Outcome::Permanent { error: text }
     } else {

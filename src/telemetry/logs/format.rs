@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use botwatch_core::model::Timestamp;
+use botwatch_core::{diag::chain, model::Timestamp};
 use serde_json::{Map, Value};
 use tracing::{
     Event, Level,
@@ -108,13 +108,7 @@ impl Visit for Line {
 
     /// With its causes, since errors don't repeat them.
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        let mut text = value.to_string();
-        let mut cause = value.source();
-        while let Some(error) = cause {
-            let _ = write!(text, ": {error}");
-            cause = error.source();
-        }
-        self.put(field, text.into());
+        self.put(field, chain(value).into());
     }
 }
 

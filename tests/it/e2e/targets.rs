@@ -118,6 +118,44 @@ receivers: [{{name: nobody}}]
     assert!(!said.contains(PASSWORD) && !said.contains("wr0ng"), "{said}");
 }
 
+/// What a broken discovery file may name isn't known to be gone, also by a botwatch that never saw the file whole.
+#[test]
+fn an_alert_stays_while_the_file_that_names_its_target_is_broken() {
+    let bot = HttpSink::start(|_| Answer::new(200, "value 1\n").with("Content-Type", "text/plain"));
+    let hook = HttpSink::accepting();
+    let mut world = World::with(&format!(
+        "
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+scrape_configs: [{{job_name: bots, file_sd_configs: [{{files: [bots.yml]}}]}}]
+rule_files: [rules.yml]
+route: {{receiver: team, group_wait: 0s, group_interval: 1s}}
+receivers: [{{name: team, webhook_configs: [{{url: \"{}\"}}]}}]
+",
+        hook.url("/alerts"),
+    ));
+    world.write("rules.yml", "groups: [{name: g, rules: [{alert: Value, expr: value > 0}]}]\n");
+    let bots = format!("- targets: ['{}']\n", bot.address());
+    world.write("bots.yml", &bots);
+    world.start();
+    let told = |status: &str| hook.requests().iter().filter(|r| r.json()["status"] == status).count();
+    world.until_firing("Value");
+    until_true("it is told", || told("firing") == 1);
+    world.until_on_disk();
+    world.kill();
+    world.write("bots.yml", &bots.replace("targets", "target"));
+    world.start();
+    // It is evaluated again, and again, without its target.
+    let evaluations = || world.json("/api/v1/rules")["data"]["groups"][0]["lastEvaluation"].clone();
+    for _ in 0..3 {
+        let last = evaluations();
+        until_true("it is evaluated", || evaluations() != last);
+    }
+    assert_eq!((world.alerts().len(), told("resolved")), (1, 0));
+    world.write("bots.yml", "[]\n");
+    until_true("the end is told once nothing names the target", || told("resolved") == 1);
+    assert_eq!(told("firing"), 1);
+}
+
 /// `nobody` on every Linux.
 const NOBODY: u32 = 65534;
 

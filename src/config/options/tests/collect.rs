@@ -62,7 +62,7 @@ scrape_configs:
         (&*b.metrics_path, b.scheme, b.honor_labels, b.honor_timestamps),
         ("/m", Scheme::Https, true, false)
     );
-    assert_eq!(b.params, [("match".into(), arcs(&["x", "y"]))]);
+    assert_eq!(b.params.0, [("match".into(), arcs(&["x", "y"]))]);
     let auth = Auth::Basic { username: SecretSource::inline("u"), password: SecretSource::inline("p") };
     assert_eq!(b.http.auth, auth);
     assert_eq!(b.relabel.len(), 1);
@@ -77,7 +77,7 @@ fn the_bot_makes_a_job_and_is_watched() {
     ));
     let [job] = c.collect.jobs.as_slice() else { panic!() };
     assert_eq!((&*job.name, &*job.metrics_path, job.interval), ("bot", "/m", secs(2)));
-    assert_eq!(job.params, [("x".into(), arcs(&["1"]))]);
+    assert_eq!(job.params.0, [("x".into(), arcs(&["1"]))]);
     assert_eq!(job.static_targets[0].targets, arcs(&["127.0.0.1:3000"]));
     assert_eq!(job.static_targets[0].labels, labels(&[("bot", "b1"), ("desk", "spot")]));
     let auth = Auth::Basic { username: SecretSource::inline("u"), password: SecretSource::inline("p@") };
@@ -115,16 +115,17 @@ fn clients_take_their_files_from_beside_the_configuration() {
     let path = dir.path().join("botwatch.yml");
     let text = with_team(
         "scrape_configs: [{job_name: a, static_configs: [{targets: [h]}], authorization: {credentials_file: t}, \
-         tls_config: {ca_file: /abs/ca, min_version: TLS13, server_name: n}, http_headers: {X-A: {values: [v]}}, \
+         tls_config: {ca_file: /dev/null, min_version: TLS13, server_name: n}, http_headers: {X-A: {values: [v]}}, \
          proxy_url: 'http://proxy:1'}]",
     );
     std::fs::write(&path, text).unwrap();
+    std::fs::write(dir.path().join("t"), "token\n").unwrap();
     let loaded = load(&[path], &none(), &Flags::default());
     assert_eq!(lines(&loaded.diagnostics), "");
     let http = loaded.configuration.unwrap().collect.jobs[0].http.clone();
     let credentials = SecretSource::File(dir.path().join("t"));
     assert_eq!(http.auth, Auth::Authorization { scheme: "Bearer".into(), credentials });
-    assert_eq!(http.tls.ca, Some(SecretSource::File("/abs/ca".into())));
+    assert_eq!(http.tls.ca, Some(SecretSource::File("/dev/null".into())));
     assert_eq!(http.tls.min_version, Some(crate::net::TlsVersion::Tls13));
     assert_eq!(http.http_headers["X-A"], [SecretSource::inline("v")]);
     assert_eq!(http.proxy.https.unwrap().reveal(), "http://proxy:1");

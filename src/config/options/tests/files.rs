@@ -235,7 +235,7 @@ scrape_configs:
     }
     assert_eq!(own(&yaml).yaml(), yaml, "what is printed loads again");
     let [job] = c.collect.jobs.iter().filter(|j| &*j.name == "a").collect::<Vec<_>>()[..] else { panic!() };
-    assert_eq!(job.params[0].1[0].as_ref(), "hidden2", "in use it is whole");
+    assert_eq!(job.params.0[0].1[0].as_ref(), "hidden2", "in use it is whole");
     assert_eq!(job.http.http_headers["X-A"], [crate::net::SecretSource::inline("hidden3")]);
 }
 
