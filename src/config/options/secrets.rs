@@ -22,7 +22,9 @@ fn walk(out: &Out, parent: &str, context: &mut Context<'_>) {
                 match value {
                     _ if is_read(key) => look(value, key, context),
                     Out::List(items) if key == "files" && parent == "http_headers" => {
-                        items.iter().for_each(|item| look(item, key, context));
+                        for item in items {
+                            look(item, key, context);
+                        }
                     }
                     // A header's name stands between `http_headers` and `files`.
                     _ if parent == "http_headers" => walk(value, parent, context),
@@ -30,7 +32,11 @@ fn walk(out: &Out, parent: &str, context: &mut Context<'_>) {
                 }
             }
         }
-        Out::List(items) => items.iter().for_each(|item| walk(item, parent, context)),
+        Out::List(items) => {
+            for item in items {
+                walk(item, parent, context);
+            }
+        }
         Out::Raw(..) | Out::Text(..) => {}
     }
 }
