@@ -39,6 +39,8 @@ pub(super) struct Cell {
     inner: Mutex<Inner>,
     /// As it was last seen between two evaluations, for who must not wait for one.
     seen: Mutex<Arc<GroupView>>,
+    /// Frozen alerts by source, likewise.
+    frozen: Mutex<BTreeMap<SourceId, usize>>,
 }
 
 struct Inner {
@@ -84,7 +86,7 @@ impl Cell {
             counts: Counts::default(),
         };
         let seen = Mutex::new(Arc::new(inner.view()));
-        Self { key, inner: Mutex::new(inner), seen }
+        Self { key, inner: Mutex::new(inner), seen, frozen: Mutex::default() }
     }
 
     /// A successor under new options, with the state of its rules. What ended with the old one comes beside it.
@@ -138,14 +140,14 @@ impl Cell {
         all.iter().collect()
     }
 
-    /// How many alerts are frozen because of each source.
+    /// Adds how many alerts are frozen because of each source; during an evaluation, how many were before it.
     pub(super) fn count_frozen(&self, counts: &mut BTreeMap<SourceId, usize>) {
-        let inner = self.inner.lock();
-        for rule in inner.group.rules() {
-            let Rule::Alerting(rule) = rule else { continue };
-            for alert in rule.alerts().filter(|a| a.frozen_since.is_some()) {
-                alert.sources.iter().for_each(|id| *counts.entry(id).or_default() += 1);
-            }
+        let mut frozen = self.frozen.lock();
+        if let Some(inner) = self.inner.try_lock() {
+            *frozen = inner.frozen();
+        }
+        for (id, count) in frozen.iter() {
+            *counts.entry(*id).or_default() += count;
         }
     }
 
@@ -249,6 +251,17 @@ impl Inner {
         }
         status.seconds = watch.seconds();
         Ok(())
+    }
+
+    fn frozen(&self) -> BTreeMap<SourceId, usize> {
+        let mut counts = BTreeMap::new();
+        for rule in self.group.rules() {
+            let Rule::Alerting(rule) = rule else { continue };
+            for alert in rule.alerts().filter(|a| a.frozen_since.is_some()) {
+                alert.sources.iter().for_each(|id| *counts.entry(id).or_default() += 1);
+            }
+        }
+        counts
     }
 
     fn view(&self) -> GroupView {

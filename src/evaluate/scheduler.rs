@@ -360,8 +360,7 @@ impl Scheduler {
             return Vec::new();
         }
         let mut frozen = BTreeMap::new();
-        let idle = self.entries.iter().zip(&self.cells).filter(|(entry, _)| !entry.running);
-        idle.for_each(|(_, cell)| cell.count_frozen(&mut frozen));
+        self.cells.iter().for_each(|cell| cell.count_frozen(&mut frozen));
         let count = |id| frozen.get(&id).copied().unwrap_or(0);
         let source = |(id, name, labels, since)| BlindSource { name, labels, since, frozen: count(id) };
         blind.into_iter().map(source).collect()

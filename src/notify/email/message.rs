@@ -65,6 +65,8 @@ pub(super) struct Envelope {
     pub(super) to: Vec<String>,
     /// One of the addresses needs SMTPUTF8.
     pub(super) utf8: bool,
+    /// The message to those of them that don't, for a server without it.
+    pub(super) ascii: Option<Vec<u8>>,
     /// What was configured and can't be written to.
     pub(super) dropped: Vec<Dropped>,
 }
@@ -91,17 +93,24 @@ pub(super) fn may_be_set(name: &str) -> bool {
 pub(super) fn compose(parts: Parts<'_>) -> Result<(Envelope, Vec<u8>), Error> {
     let from = sender(parts.from)?;
     let (to, dropped) = recipients(parts.to)?;
-    let envelope = envelope(&from, &to, dropped);
-    let domain = envelope.from.rsplit_once('@').map_or("localhost", |(_, domain)| domain).to_owned();
-    let headers = headers(&parts, from, to, &domain);
+    let mut envelope = envelope(&from, &to, dropped);
+    let some: Mailboxes = to.iter().filter(|to| path(to).is_ascii()).cloned().collect();
+    let some = Some(some).filter(|some| envelope.utf8 && envelope.from.is_ascii() && some.iter().count() > 0);
+    let all = headers(&parts, from.clone(), to);
+    let some = some.map(|some| headers(&parts, from, some));
     let boundary = hash(&["boundary", parts.delivery]);
-    let body = body(parts, &boundary);
-    let mut message = format!("{headers}MIME-Version: 1.0\r\n").into_bytes();
-    message.extend_from_slice(&body.formatted());
-    Ok((envelope, message))
+    let body = body(parts, &boundary).formatted();
+    let whole = |headers: Headers| {
+        let mut message = format!("{headers}MIME-Version: 1.0\r\n").into_bytes();
+        message.extend_from_slice(&body);
+        message
+    };
+    envelope.ascii = some.map(whole);
+    Ok((envelope, whole(all)))
 }
 
-fn headers(parts: &Parts<'_>, from: Mailbox, to: Mailboxes, domain: &str) -> Headers {
+fn headers(parts: &Parts<'_>, from: Mailbox, to: Mailboxes) -> Headers {
+    let domain = from.email.domain().to_owned();
     let mut headers = Headers::new();
     let sent = UNIX_EPOCH + StdDuration::from_millis(parts.now.0.max(0) as u64);
     headers.set(header::Date::from(sent));
@@ -284,10 +293,13 @@ fn shown(address: &str) -> String {
 }
 
 fn envelope(from: &Mailbox, to: &Mailboxes, dropped: Vec<Dropped>) -> Envelope {
-    let path = |mailbox: &Mailbox| format!("{}@{}", mailbox.email.user(), mailbox.email.domain());
     let (from, to) = (path(from), to.iter().map(path).collect::<Vec<_>>());
     let utf8 = to.iter().chain([&from]).any(|a| !a.is_ascii());
-    Envelope { from, to, utf8, dropped }
+    Envelope { from, to, utf8, ascii: None, dropped }
+}
+
+fn path(mailbox: &Mailbox) -> String {
+    format!("{}@{}", mailbox.email.user(), mailbox.email.domain())
 }
 
 fn body(parts: Parts<'_>, boundary: &str) -> MultiPart {

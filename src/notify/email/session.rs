@@ -238,18 +238,23 @@ async fn transact(
     envelope: &Envelope,
     message: &[u8],
 ) -> Result<Vec<Refusal>, Error> {
+    let ascii_only = envelope.utf8 && !extensions.utf8;
+    let message = if ascii_only { envelope.ascii.as_deref().ok_or(Error::NoUtf8)? } else { message };
     let mut mail = format!("MAIL FROM:<{}>", envelope.from);
     if extensions.size {
         mail.push_str(&format!(" SIZE={}", message.len()));
     }
-    match (envelope.utf8, extensions.utf8) {
-        (true, true) => mail.push_str(" BODY=8BITMIME SMTPUTF8"),
-        (true, false) => return Err(Error::NoUtf8),
-        (false, _) => {}
+    if envelope.utf8 && extensions.utf8 {
+        mail.push_str(" BODY=8BITMIME SMTPUTF8");
     }
     dialogue.command("the sender", &mail).await?.expect(2, "the sender")?;
     let mut refused = Vec::new();
     for address in &envelope.to {
+        if ascii_only && !address.is_ascii() {
+            let text = Error::NoUtf8.to_string();
+            refused.push(Refusal { address: address.clone(), text, permanent: true });
+            continue;
+        }
         let reply = dialogue.command("a recipient", &format!("RCPT TO:<{address}>")).await?;
         match reply.code {
             200..=299 => {}

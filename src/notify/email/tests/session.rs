@@ -233,6 +233,22 @@ async fn addresses_beyond_ascii_need_a_server_that_takes_them() {
 }
 
 #[tokio::test]
+async fn an_address_beyond_ascii_does_not_keep_the_others_from_being_told() {
+    let both = "größe@example.org, ops@example.org";
+    let server = start(Script { utf8: true, ..Script::default() }).await;
+    assert_eq!(deliver(&options(&server), both).await.unwrap(), []);
+    let server = start(Script { utf8: false, ..Script::default() }).await;
+    let refused = deliver(&options(&server), both).await.unwrap();
+    let refused: Vec<_> = refused.iter().map(|r| (&*r.address, &*r.text, r.permanent)).collect();
+    assert_eq!(refused, [("größe@example.org", "the server takes only ASCII addresses", true)]);
+    let received = server.received();
+    assert_eq!(received[0].to, ["ops@example.org"]);
+    let message = String::from_utf8_lossy(&received[0].data);
+    let head = message.split("\r\n\r\n").next().unwrap();
+    assert!(head.is_ascii() && head.contains("To: ops@example.org\r\n"), "{head}");
+}
+
+#[tokio::test]
 async fn a_withdrawn_token_is_fetched_anew_once() {
     // A token endpoint that gives t1, then t2, …
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
