@@ -87,6 +87,21 @@ impl World {
     async fn stop(self) {
         assert!(self.tasks.stop(StdDuration::from_secs(10)).await, "stopped in time");
     }
+
+    /// Stops while time goes on: what is under way is given up on after a while.
+    async fn stop_as_time_goes_on(self) {
+        let clock = self.clock.clone();
+        let stopped = self.stop();
+        tokio::pin!(stopped);
+        loop {
+            tokio::select! {
+                () = &mut stopped => return,
+                () = tokio::time::sleep(StdDuration::from_millis(5)) => {
+                    clock.set(clock.now() + Duration::from_secs(1));
+                }
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,13 +135,10 @@ async fn what_was_acknowledged_is_there_after_a_crash_and_its_message_goes_out_a
     let restored = restore(copy.path(), options(), NOW).expect("restored");
     assert_eq!((restored.replayed, restored.machine.history().count()), (0, 1), "a checkpoint at the end");
     // The first world's attempt is under way for ever: it is given up on after a while.
-    let (handle, clock) = (world_1.handle.clone(), world_1.clock.clone());
-    let phases = handle.read(|m| m.deliveries().map(|d| d.phase).collect::<Vec<_>>()).await.expect("running");
+    let phases =
+        world_1.handle.read(|m| m.deliveries().map(|d| d.phase).collect::<Vec<_>>()).await.expect("running");
     assert!(matches!(phases.as_slice(), [Phase::InFlight { .. }]), "{phases:?}");
-    tokio::join!(world_1.stop(), async {
-        tokio::time::sleep(StdDuration::from_millis(20)).await;
-        clock.set(clock.now() + Duration::from_secs(6));
-    });
+    world_1.stop_as_time_goes_on().await;
 }
 
 /// A disk that can be full.
@@ -190,11 +202,7 @@ async fn while_the_disk_refuses_requests_are_refused_pages_go_out_and_it_recover
     let answer =
         Event::Delivered { id: page.delivery.id.clone(), outcome: Outcome::Permanent { error: "no".into() } };
     world.handle.submit(answer).await.expect("durable");
-    let clock = world.clock.clone();
-    tokio::join!(world.stop(), async move {
-        tokio::time::sleep(StdDuration::from_millis(20)).await;
-        clock.set(clock.now() + Duration::from_secs(6));
-    });
+    world.stop_as_time_goes_on().await;
     let restored = restore(dir.path(), options(), NOW).expect("restored");
     let names: Vec<String> =
         restored.machine.alerts().map(|e| e.alert.labels.value("alertname").to_owned()).collect();
@@ -283,11 +291,7 @@ async fn a_disk_that_hangs_holds_up_no_page_and_loses_nothing_that_was_acknowled
     }
     let restored = restore(copy.path(), options(), NOW).expect("restored");
     assert_eq!(restored.machine.alerts().count(), 2);
-    let clock = world.clock.clone();
-    tokio::join!(world.stop(), async move {
-        tokio::time::sleep(StdDuration::from_millis(20)).await;
-        clock.set(clock.now() + Duration::from_secs(6));
-    });
+    world.stop_as_time_goes_on().await;
 }
 
 #[test]
