@@ -143,6 +143,25 @@ pub(super) fn text_bytes(alert: &Alert) -> usize {
     alert.labels.heap_bytes() + alert.annotations.heap_bytes() + alert.generator_url.len()
 }
 
+/// How many, and the bytes of their texts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Tally {
+    pub(super) count: usize,
+    pub(super) bytes: usize,
+}
+
+impl Tally {
+    fn add(&mut self, alert: &Alert) {
+        self.count += 1;
+        self.bytes += text_bytes(alert);
+    }
+
+    fn take(&mut self, alert: &Alert) {
+        self.count -= 1;
+        self.bytes -= text_bytes(alert);
+    }
+}
+
 /// All episodes that are active or not settled, with what makes finding them fast.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Episodes {
@@ -153,10 +172,10 @@ pub(super) struct Episodes {
     leases: BTreeSet<(Timestamp, EpisodeId)>,
     /// Ended, in no group: by end.
     idle: BTreeSet<(Timestamp, EpisodeId)>,
-    /// Active ones held by a lease only.
-    received: usize,
-    /// Bytes of their texts.
-    received_bytes: usize,
+    /// Those that only senders from outside hold, while they are active.
+    received: Tally,
+    /// Those that are over and not forgotten.
+    over: Tally,
     /// Forgotten ones, oldest first.
     past: VecDeque<Episode>,
     /// Bytes of their texts.
@@ -204,13 +223,13 @@ impl Episodes {
     }
 
     /// Active episodes that only senders from outside hold.
-    pub(super) fn received(&self) -> usize {
+    pub(super) fn received(&self) -> Tally {
         self.received
     }
 
-    /// Bytes of the texts of the same.
-    pub(super) fn received_bytes(&self) -> usize {
-        self.received_bytes
+    /// Episodes that are over and not forgotten.
+    pub(super) fn over(&self) -> Tally {
+        self.over
     }
 
     pub(super) fn first_lease(&self) -> Option<(Timestamp, EpisodeId)> {
@@ -251,11 +270,11 @@ impl Episodes {
         if let Some(until) = e.lease {
             self.leases.remove(&(until, id));
             if e.rules.is_empty() && e.is_active() {
-                self.received -= 1;
-                self.received_bytes -= text_bytes(&e.alert);
+                self.received.take(&e.alert);
             }
         }
         if let Some(ended) = e.ended {
+            self.over.take(&e.alert);
             self.idle.remove(&(ended.at, id));
         }
     }
@@ -265,9 +284,11 @@ impl Episodes {
         if let Some(until) = e.lease {
             self.leases.insert((until, id));
             if e.rules.is_empty() && e.is_active() {
-                self.received += 1;
-                self.received_bytes += text_bytes(&e.alert);
+                self.received.add(&e.alert);
             }
+        }
+        if e.ended.is_some() {
+            self.over.add(&e.alert);
         }
         if let (Some(ended), true) = (e.ended, e.groups.is_empty()) {
             self.idle.insert((ended.at, id));

@@ -130,11 +130,16 @@ impl Machine {
         if self.is_full_of_text() {
             return 0;
         }
-        self.options.limits.received_max.saturating_sub(self.state.episodes.received())
+        let (limits, episodes) = (&self.options.limits, &self.state.episodes);
+        let active = episodes.received().count;
+        let both = active + episodes.over().count;
+        limits.received_max.saturating_sub(active).min((2 * limits.received_max).saturating_sub(both))
     }
 
     fn is_full_of_text(&self) -> bool {
-        self.state.episodes.received_bytes() >= self.options.limits.received_bytes_max
+        let (max, episodes) = (self.options.limits.received_bytes_max, &self.state.episodes);
+        let active = episodes.received().bytes;
+        active >= max || active + episodes.over().bytes >= 2 * max
     }
 
     /// How many of these alerts from outside would need room: those that are not active already, and while bytes are

@@ -243,9 +243,11 @@ pub enum SuppressedResolves {
 /// What bounds memory. Each is a number of entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Active alerts from outside, at about 1 KB each with ordinary labels.
+    /// Active alerts from outside, at about 1 KB each with ordinary labels. Together with the alerts that are over
+    /// and not forgotten there may be twice as many.
     pub received_max: usize,
-    /// Bytes of the labels and annotations of active alerts from outside; one request may pass it once.
+    /// Bytes of the labels and annotations of active alerts from outside; one request may pass it once. Twice as many
+    /// likewise.
     pub received_bytes_max: usize,
     /// Ended episodes kept for questions.
     pub past_max: usize,

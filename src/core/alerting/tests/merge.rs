@@ -159,6 +159,22 @@ fn over_the_limit_new_alerts_are_shed_and_counted() {
 }
 
 #[test]
+fn alerts_that_come_and_go_are_bounded_too() {
+    let mut o = options();
+    o.limits.received_max = 10;
+    let mut rig = Rig::new(o);
+    let mut taken = 0;
+    for t in 0..40 {
+        let known = rig.machine.alerts().count();
+        rig.receive(t, vec![alert(&format!("alertname=A n={t}"), t, Some(t + 1))]);
+        taken += rig.machine.alerts().count() - known;
+    }
+    assert_eq!((taken, rig.machine.alerts().count(), rig.machine.shed()), (20, 20, 20));
+    rig.run_to(3600);
+    assert_eq!((rig.machine.alerts().count(), rig.machine.room()), (0, 10), "what is forgotten makes room");
+}
+
+#[test]
 fn long_texts_from_outside_are_bounded_in_bytes() {
     let mut o = options();
     o.limits.received_bytes_max = 20_000;
