@@ -120,10 +120,11 @@ impl Cell {
     pub(super) fn restore(
         &self,
         transitions: &[Transition],
+        now: Timestamp,
         alive: Option<Timestamp>,
         source: &mut dyn FnMut(&str) -> SourceId,
     ) {
-        self.inner.lock().group.restore(transitions, alive, source);
+        self.inner.lock().group.restore(transitions, now, alive, source);
     }
 
     /// What its selectors find the samples of in the head.

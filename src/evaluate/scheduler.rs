@@ -55,7 +55,7 @@ pub async fn start(parts: Parts, options: Options, registry: &Registry) -> Resul
     let options = Arc::new(options);
     let cells: Vec<Arc<Cell>> = build(&options).into_iter().map(|g| Arc::new(Cell::new(g))).collect();
     for cell in &cells {
-        cell.restore(&restored, parts.alive, &mut |name| parts.store.source(name));
+        cell.restore(&restored, now, parts.alive, &mut |name| parts.store.source(name));
     }
     let mut blindness = new_blindness(&options);
     blindness.restore(&restored);

@@ -330,7 +330,7 @@ impl World {
             machine.rules().flat_map(|rule| machine.rule_alerts(rule).cloned()).collect();
         let mut groups = self.setting.groups();
         for group in &mut groups {
-            group.restore(&restored, self.alive, &mut |name| head.source(name));
+            group.restore(&restored, self.now, self.alive, &mut |name| head.source(name));
         }
         let mut blindness = Blindness::new(secs(30), false, "".into());
         blindness.restore(&restored);

@@ -169,6 +169,7 @@ pub(super) fn decide(q: Question, now: Timestamp, repeat: Duration) -> Option<No
     if q.any_ended {
         return Some(NotifyReason::SomeAlertsResolved);
     }
-    let due = !q.under_way && q.told_at.is_some_and(|t| t < now - repeat);
+    // Told far in the future: the clock was set back since.
+    let due = !q.under_way && q.told_at.is_some_and(|t| t < now - repeat || t > now + repeat);
     due.then_some(NotifyReason::RepeatIntervalElapsed)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::model::{Duration, Timestamp};
 
 use super::{
-    Checkpoint, Effect, Episode, Event, Options, Phase, Record, RouteTable, Seq,
+    Checkpoint, Effect, Episode, Event, Group, Options, Phase, Record, RouteTable, Seq,
     episode::{Fresh, text_bytes, value_text},
     inhibit::Inhibitor,
     outbox::Outbox,
@@ -176,11 +176,21 @@ impl Machine {
 
     /// The clock was set back since the last process: turns and attempts that lie too far ahead are due sooner.
     fn bring_forward(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        let far =
-            self.state.groups.iter().filter(|g| g.flushed && g.next_flush() > now + g.settings.interval);
-        let far: Vec<(u64, Timestamp)> = far.map(|g| (g.number, now + g.settings.interval)).collect();
-        for (group, next) in far {
-            self.record(Record::Flushed { group, at: now, next }, effects);
+        let pause = |g: &Group| match self.routes.find(&g.route) {
+            Some(route) if !g.flushed => self.routes.node(route).options.group_wait,
+            _ => g.settings.interval,
+        };
+        let far = self.state.groups.iter().filter(|g| g.next_flush() > now + pause(g));
+        let far: Vec<(u64, bool, Timestamp)> = far.map(|g| (g.number, g.flushed, now + pause(g))).collect();
+        for (group, flushed, next) in far {
+            self.record(
+                if flushed {
+                    Record::Flushed { group, at: now, next }
+                } else {
+                    Record::Joined { group, episodes: Vec::new(), flush_at: Some(next) }
+                },
+                effects,
+            );
         }
         let patience = Duration::from_secs(2 * 3600);
         let far = self.state.deliveries.values();

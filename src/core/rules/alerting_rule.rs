@@ -138,6 +138,7 @@ impl AlertingRule {
     pub fn restore(
         &mut self,
         transitions: &[Transition],
+        now: Timestamp,
         alive: Option<Timestamp>,
         source: &mut dyn FnMut(&str) -> SourceId,
     ) {
@@ -155,11 +156,12 @@ impl AlertingRule {
             let active = Active {
                 annotations: t.annotations.clone(),
                 value: t.value,
-                since,
+                // The clock may have been set back since: a timer that begins in the future would hold a page up.
+                since: since.min(now),
                 fired_at,
-                keep_since,
+                keep_since: keep_since.map(|t| t.min(now)),
                 sources: t.sources.iter().map(|name| source(name)).collect(),
-                frozen: t.frozen_since.or(stopped),
+                frozen: t.frozen_since.or(stopped).map(|t| t.min(now)),
             };
             self.alerts.insert(t.labels.clone(), active);
         }

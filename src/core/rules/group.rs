@@ -84,6 +84,7 @@ impl Group {
     pub fn restore(
         &mut self,
         transitions: &[Transition],
+        now: Timestamp,
         alive: Option<Timestamp>,
         source: &mut dyn FnMut(&str) -> SourceId,
     ) {
@@ -91,7 +92,7 @@ impl Group {
             if let Rule::Alerting(rule) = rule {
                 let own: Vec<Transition> =
                     transitions.iter().filter(|t| t.rule == rule.spec.key).cloned().collect();
-                rule.restore(&own, alive, source);
+                rule.restore(&own, now, alive, source);
             }
         }
     }

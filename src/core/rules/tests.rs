@@ -206,7 +206,7 @@ fn an_alert_is_frozen_since_it_froze_and_not_since_its_source_went_blind() {
     assert_eq!(froze.iter().map(word).collect::<Vec<_>>(), ["firing@100 frozen@115"]);
     // That moment is kept over restarts: it is not frozen anew.
     let mut after = rule(0, 0, 0);
-    after.restore(&froze, Some(Timestamp::from_secs(130)), &mut |_| SourceId(0));
+    after.restore(&froze, Timestamp::from_secs(190), Some(Timestamp::from_secs(130)), &mut |_| SourceId(0));
     assert_eq!(at(&mut after, 200, false, &blind), Vec::<String>::new());
     let shown: Vec<_> = after.alerts().map(|a| a.frozen_since).collect();
     assert_eq!(shown, [Some(Timestamp::from_secs(115))]);
@@ -231,7 +231,7 @@ fn alerts_come_back_from_their_transitions() {
         kept.extend(before.step(result, &step, &mut expand).expect("steps").transitions);
     }
     let mut after = rule(30, 0, 0);
-    after.restore(&kept, None, &mut |name| {
+    after.restore(&kept, Timestamp::from_secs(40), None, &mut |name| {
         SourceId(name.trim_start_matches("source-").parse().expect("a number"))
     });
     let shown =
@@ -239,6 +239,18 @@ fn alerts_come_back_from_their_transitions() {
     assert_eq!(shown(&after), shown(&before));
     assert_eq!(shown(&after).len(), 2);
     assert_eq!(at(&mut after, 45, false, &see), ["ended@45 ConditionGone", "dropped@45"]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_holds_no_timer_up() {
+    let (mut before, see) = (rule(30, 0, 0), Eye::default());
+    let step = Step { ts: Timestamp::from_secs(9000), query_offset: Duration::ZERO, limit: 0, sight: &see };
+    let kept = before.step(vec![element("a", 1.0)], &step, &mut expand).expect("steps").transitions;
+    let mut after = rule(30, 0, 0);
+    let (now, alive) = (Timestamp::from_secs(90), Some(Timestamp::from_secs(90)));
+    after.restore(&kept, now, alive, &mut |_| SourceId(0));
+    assert_eq!(at(&mut after, 100, true, &see), ["pending@100"]);
+    assert_eq!(at(&mut after, 130, true, &see), ["firing@130"]);
 }
 
 #[test]
@@ -548,7 +560,7 @@ fn a_group_steps_its_rules_and_keeps_their_state_over_a_reload() {
 
     // A restart: the journal's transitions give the alert back.
     let mut third = group(&edited);
-    third.restore(&outcome.transitions, None, &mut |_| SourceId(0));
+    third.restore(&outcome.transitions, Timestamp::from_secs(70), None, &mut |_| SourceId(0));
     let outcome =
         third.step(0, Timestamp::from_secs(75), &Ups(1.0), &options, &see, &mut expand).expect("steps");
     assert_eq!(word(&outcome.transitions[0]), "firing@60 kept@75");

@@ -78,6 +78,30 @@ fn rules_get_their_state_back() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_holds_no_message_up() {
+    let day = 86_400;
+    // Before its first turn, told once, and told of its end next.
+    let mut rig = Rig::new(options());
+    rig.fire(day - 1000, "alertname=A n=a");
+    rig.fire(day - 1000, "alertname=B n=b");
+    rig.run_to(day - 500);
+    rig.end(day - 1, "alertname=B n=b");
+    rig.fire(day, "alertname=C n=c");
+    let told = rig.story().len();
+    rig.now = at(0);
+    rig.restart(0, options());
+    rig.run_to(120);
+    let mut story = rig.story()[told..].to_vec();
+    story.sort();
+    let expected = [
+        "10 webhook first notification +c",
+        "60 webhook all alerts resolved -b",
+        "60 webhook repeat interval elapsed +a",
+    ];
+    assert_eq!(story, expected);
+}
+
+#[test]
 fn alerts_of_removed_rules_end() {
     let mut rig = Rig::new(options());
     rig.fire(0, "alertname=A n=a");
