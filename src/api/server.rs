@@ -73,6 +73,13 @@ pub struct Listening {
     address: SocketAddr,
 }
 
+impl Listening {
+    /// The address, with the port that the system chose where none was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
 /// The server.
 pub struct Server;
 

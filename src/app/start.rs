@@ -135,14 +135,14 @@ pub async fn start(
 }
 
 async fn assemble(
-    settings: Settings,
+    mut settings: Settings,
     clock: Clock,
     logs: Option<telemetry::Logs>,
     tasks: Tasks,
     ended: mpsc::Receiver<Ended>,
 ) -> Result<Running, Error> {
-    let (configuration, warnings, watched) = load(&settings, &tasks).await?;
-    let watch_from = Watch::new(watched.clone());
+    let (mut configuration, mut warnings, mut watched) = load(&settings, &tasks).await?;
+    let mut watch_from = Watch::new(watched.clone());
     let metrics = telemetry::Metrics::new(&clock, telemetry::Build::default());
     let registry = metrics.registry();
 
@@ -150,8 +150,14 @@ async fn assemble(
     let path = configuration.storage_path.clone();
     let in_use = |source| Error::Directory { path: path.clone(), source };
     let lock = DirectoryLock::take(&path).map_err(in_use)?;
+    let listening = api::Server::bind(&options::api(&configuration)).await?;
+    if configuration.web.port == 0 {
+        // The system chose the port. What links here must name it.
+        settings.flags.listen_address = Some(configuration.web.at_port(listening.address().port()));
+        (configuration, warnings, watched) = load(&settings, &tasks).await?;
+        watch_from = Watch::new(watched.clone());
+    }
     let api_options = options::api(&configuration);
-    let listening = api::Server::bind(&api_options).await?;
     let alive = super::alive::read(&path);
     let (dir, wanted, now) = (path.clone(), Arc::new(configuration.alerting.clone()), clock.now());
     if let Some(ahead) = alive.filter(|alive| *alive > now) {

@@ -24,7 +24,12 @@ pub struct WebOptions {
 impl WebOptions {
     /// `host:port`, IPv6 in brackets.
     pub fn listen_address(&self) -> String {
-        join(&self.host, self.port)
+        self.at_port(self.port)
+    }
+
+    /// The same with another port.
+    pub fn at_port(&self, port: u16) -> String {
+        join(&self.host, port)
     }
 }
 
