@@ -20,10 +20,11 @@ use super::{
     handle::{Acknowledge, Command},
     metrics::Metrics,
     news::News,
+    restore::rows,
 };
 use crate::{
     runtime::{Clock, Stop, Tasks},
-    store::{Batch, Durable, Error, Journal, Row},
+    store::{Batch, Durable, Error, Journal},
 };
 
 /// A checkpoint follows so many bytes of records (DESIGN §4 "Store") …
@@ -349,8 +350,8 @@ impl Owner {
         let full = self.unsaved_bytes >= CHECKPOINT_BYTES;
         let due = now >= self.checkpoint_at && (self.unsaved_bytes > 0 || !self.sound);
         if full || due {
-            let (lost, rows) = (self.lost, self.rows());
-            match self.journal.checkpoint(self.machine.seq(), rows, now) {
+            let lost = self.lost;
+            match self.journal.checkpoint(self.machine.seq(), rows(&self.machine), now) {
                 Some(answer) => {
                     self.unsaved_bytes = 0;
                     self.checkpoint = Some(Running { begun: now, answer, mends: lost });
@@ -379,17 +380,13 @@ impl Owner {
         }
     }
 
-    fn rows(&self) -> Vec<Row> {
-        super::restore::rows(&self.machine)
-    }
-
     fn is_in_flight(&self) -> bool {
         self.machine.deliveries().any(|d| matches!(d.phase, Phase::InFlight { .. }))
     }
 
     /// A last checkpoint, so that the next start has nothing to replay.
     fn finish(&mut self, tasks: &Tasks) {
-        let answer = self.journal.checkpoint(self.machine.seq(), self.rows(), self.clock.now());
+        let answer = self.journal.checkpoint(self.machine.seq(), rows(&self.machine), self.clock.now());
         let result = tasks.block_on(async {
             let answer = answer.ok_or("the disk doesn't answer")?;
             let answered = tokio::time::timeout(STALL.to_std(), answer).await;

@@ -50,11 +50,11 @@ pub fn restore(dir: &Path, options: Arc<Options>, now: Timestamp) -> Result<Rest
     let mut backend = Sqlite::open(dir)?;
     let loaded = backend.load()?;
     let mut findings = loaded.findings;
-    let rows = loaded.rows.iter().filter_map(|row| {
+    let found = loaded.rows.into_iter().filter_map(|row| {
         let table = Table::ALL.into_iter().find(|t| t.name() == row.table)?;
-        Some(alerting::Row { table, nth: row.key.parse().ok()?, json: row.value.clone() })
+        Some(alerting::Row { table, key: row.key, json: row.value })
     });
-    let checkpoint = match Checkpoint::from_rows(rows) {
+    let checkpoint = match Checkpoint::from_rows(found) {
         Ok(checkpoint) => checkpoint,
         Err(newer @ CheckpointError::Format { .. }) => return Err(newer.into()),
         Err(damaged) => {
@@ -87,24 +87,20 @@ pub fn restore(dir: &Path, options: Arc<Options>, now: Timestamp) -> Result<Rest
         }
     }
     if damaged {
-        let state = self::rows(&machine);
         backend.cut_after(machine.seq())?;
         let keep = Retention { age: Duration::from_secs(30 * 86_400), bytes_max: u64::MAX };
-        backend.checkpoint(machine.seq(), &state, now, keep)?;
+        store::write_checkpoint(&mut backend, machine.seq(), rows(&machine), now, keep)?;
     }
     Ok(Restored { machine, backend, findings, replayed })
 }
 
-/// A machine's checkpoint as the store keeps it: sorted by table and key.
-pub(super) fn rows(machine: &Machine) -> Vec<Row> {
-    let row = |row: alerting::Row| Row {
+/// A machine's checkpoint as the store keeps it: sorted by table and key. Only the copy is made at once.
+pub(super) fn rows(machine: &Machine) -> impl Iterator<Item = Row> + Send + 'static {
+    machine.checkpoint().into_rows().map(|row| Row {
         table: row.table.name().to_owned(),
-        key: format!("{:012}", row.nth),
+        key: row.key,
         value: row.json,
-    };
-    let mut rows: Vec<Row> = machine.checkpoint().rows().map(row).collect();
-    rows.sort();
-    rows
+    })
 }
 
 fn lost(message: &str) -> Finding {

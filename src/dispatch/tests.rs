@@ -10,7 +10,7 @@ use prometheus::Registry;
 use super::{Courier, Handle, NotDurable, Parts, Restored, restore, start};
 use crate::{
     runtime::{Clock, Tasks},
-    store::{Backend, Batch, Error, Journal, Loaded, Retention, Row, Sqlite},
+    store::{Backend, Batch, Error, Journal, Loaded, Name, Retention, Row, Span, Sqlite},
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_000_000);
@@ -161,9 +161,13 @@ impl Backend for Full {
     fn read_after(&mut self, after: Seq, limit: usize) -> Result<Vec<Batch>, Error> {
         self.inner.read_after(after, limit)
     }
-    fn checkpoint(&mut self, at: Seq, rows: &[Row], now: Timestamp, keep: Retention) -> Result<(), Error> {
+    fn write_checkpoint(&mut self, at: Seq, span: Span<'_>, rows: &[Row]) -> Result<Option<Name>, Error> {
         self.check()?;
-        self.inner.checkpoint(at, rows, now, keep)
+        self.inner.write_checkpoint(at, span, rows)
+    }
+    fn commit_checkpoint(&mut self, at: Seq, now: Timestamp, keep: Retention) -> Result<(), Error> {
+        self.check()?;
+        self.inner.commit_checkpoint(at, now, keep)
     }
     fn load(&mut self) -> Result<Loaded, Error> {
         self.inner.load()
@@ -233,9 +237,13 @@ impl Backend for Hanging {
     fn read_after(&mut self, after: Seq, limit: usize) -> Result<Vec<Batch>, Error> {
         self.inner.read_after(after, limit)
     }
-    fn checkpoint(&mut self, at: Seq, rows: &[Row], now: Timestamp, keep: Retention) -> Result<(), Error> {
+    fn write_checkpoint(&mut self, at: Seq, span: Span<'_>, rows: &[Row]) -> Result<Option<Name>, Error> {
         self.wait();
-        self.inner.checkpoint(at, rows, now, keep)
+        self.inner.write_checkpoint(at, span, rows)
+    }
+    fn commit_checkpoint(&mut self, at: Seq, now: Timestamp, keep: Retention) -> Result<(), Error> {
+        self.wait();
+        self.inner.commit_checkpoint(at, now, keep)
     }
     fn load(&mut self) -> Result<Loaded, Error> {
         self.inner.load()

@@ -1,11 +1,11 @@
 //! The thread that owns the database.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 
 use botwatch_core::{alerting::Seq, diag::chain, model::Timestamp};
 use tokio::sync::{oneshot, watch};
 
-use super::{Backend, Batch, Error, Retention, Row};
+use super::{Backend, Batch, Error, Retention, Row, checkpoint::Writing};
 use crate::runtime::Tasks;
 
 /// Batches that wait for the disk. The owner's loop makes one at a time, so a full queue means that the disk has not
@@ -31,8 +31,13 @@ impl Durable {
 
 enum Command {
     Append(Batch),
-    Checkpoint { at: Seq, rows: Vec<Row>, now: Timestamp, done: oneshot::Sender<Result<(), Error>> },
+    Checkpoint(Checkpoint),
     Run(Box<dyn FnOnce(&mut dyn Backend) + Send>),
+}
+
+struct Checkpoint {
+    writing: Writing,
+    done: oneshot::Sender<Result<(), Error>>,
 }
 
 /// A handle on the journal. Cheap to clone; the thread ends when the last one is gone.
@@ -56,7 +61,7 @@ impl Journal {
     ) -> std::io::Result<Self> {
         let (commands, queue) = sync_channel(QUEUE_MAX);
         let (publish, durable) = watch::channel(Durable { seq: at, given_up: Seq(0) });
-        let mut owner = Owner { backend, publish, epoch, retention };
+        let mut owner = Owner { backend, publish, epoch, retention, checkpoint: None };
         tasks.spawn_thread("journal", move || owner.run(&queue))?;
         Ok(Self { commands, durable })
     }
@@ -68,15 +73,19 @@ impl Journal {
         self.commands.try_send(Command::Append(batch)).is_ok()
     }
 
-    /// Queues a checkpoint. The answer comes when it is on disk; `None` when the queue is full.
+    /// Queues a checkpoint of the state at `at`, which all batches queued so far lead to; its rows are sorted by table
+    /// and key, and made on the journal's thread. It is written in steps between the commits of what is queued later,
+    /// and takes the place of one that is being written. The answer comes when it is on disk; `None` when the queue is
+    /// full.
     pub fn checkpoint(
         &self,
         at: Seq,
-        rows: Vec<Row>,
+        rows: impl Iterator<Item = Row> + Send + 'static,
         now: Timestamp,
     ) -> Option<oneshot::Receiver<Result<(), Error>>> {
         let (done, answer) = oneshot::channel();
-        match self.commands.try_send(Command::Checkpoint { at, rows, now, done }) {
+        let checkpoint = Checkpoint { writing: Writing::new(at, rows, now), done };
+        match self.commands.try_send(Command::Checkpoint(checkpoint)) {
             // A thread that is gone drops `done`, which the receiver sees.
             Ok(()) | Err(TrySendError::Disconnected(_)) => Some(answer),
             Err(TrySendError::Full(_)) => None,
@@ -112,22 +121,34 @@ struct Owner {
     publish: watch::Sender<Durable>,
     epoch: u64,
     retention: Retention,
+    /// The one that is being written.
+    checkpoint: Option<Checkpoint>,
 }
 
 impl Owner {
+    /// Takes turns: all that is queued, then a step of the checkpoint, if there is one.
     fn run(&mut self, queue: &Receiver<Command>) {
         let mut batches = Vec::new();
-        while let Ok(first) = queue.recv() {
-            let mut next = Some(first);
+        loop {
+            let mut next = if self.checkpoint.is_none() {
+                let Ok(first) = queue.recv() else { return };
+                Some(first)
+            } else {
+                match queue.try_recv() {
+                    Ok(first) => Some(first),
+                    Err(TryRecvError::Empty) => None,
+                    Err(TryRecvError::Disconnected) => return,
+                }
+            };
             while let Some(command) = next.take() {
                 match command {
                     Command::Append(batch) => {
                         batches.push(batch);
                         next = queue.try_recv().ok();
                     }
-                    Command::Checkpoint { at, rows, now, done } => {
+                    Command::Checkpoint(checkpoint) => {
                         self.append(&mut batches);
-                        self.checkpoint(at, &rows, now, done);
+                        self.begin(checkpoint);
                     }
                     Command::Run(query) => {
                         self.append(&mut batches);
@@ -136,6 +157,7 @@ impl Owner {
                 }
             }
             self.append(&mut batches);
+            self.step();
         }
     }
 
@@ -155,17 +177,31 @@ impl Owner {
         });
     }
 
-    fn checkpoint(
-        &mut self,
-        at: Seq,
-        rows: &[Row],
-        now: Timestamp,
-        done: oneshot::Sender<Result<(), Error>>,
-    ) {
-        let result = self.backend.checkpoint(at, rows, now, self.retention);
+    fn begin(&mut self, checkpoint: Checkpoint) {
+        let durable = *self.publish.borrow();
+        let follows = durable.is_sound() && checkpoint.writing.at == durable.seq;
+        self.checkpoint = Some(checkpoint);
+        // Where records are missing on disk no batch can follow before the checkpoint that makes the gap good.
+        while !follows && self.checkpoint.is_some() {
+            self.step();
+        }
+    }
+
+    /// Writes a step of the checkpoint, and ends it with the last.
+    fn step(&mut self) {
+        let Some(mut checkpoint) = self.checkpoint.take() else { return };
+        let result = match checkpoint.writing.step(self.backend.as_mut(), self.retention) {
+            Ok(false) => {
+                self.checkpoint = Some(checkpoint);
+                return;
+            }
+            Ok(true) => Ok(()),
+            Err(error) => Err(error),
+        };
         if result.is_ok() {
+            let at = checkpoint.writing.at;
             self.publish.send_modify(|durable| durable.seq = durable.seq.max(at));
         }
-        let _ = done.send(result);
+        let _ = checkpoint.done.send(result);
     }
 }

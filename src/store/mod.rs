@@ -7,6 +7,7 @@
 //! Damage is repaired and reported, never a refusal to start: a file that SQLite can't read is set aside, what can
 //! be salvaged is copied into a new one, and [`Finding`]s say what was lost. Called by `dispatch`; must not know it.
 
+mod checkpoint;
 mod error;
 mod journal;
 mod lock;
@@ -14,6 +15,7 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
+pub use checkpoint::write_checkpoint;
 pub use error::Error;
 pub use journal::{Durable, Journal};
 pub use lock::DirectoryLock;
@@ -48,6 +50,18 @@ pub struct Row {
     pub key: String,
     /// JSON.
     pub value: String,
+}
+
+/// A row's table and key.
+pub type Name = (String, String);
+
+/// A part of a checkpoint's rows, between two of them (table and key).
+#[derive(Debug, Clone, Copy)]
+pub struct Span<'a> {
+    /// It begins behind this row; with the first row when there is none.
+    pub after: Option<(&'a str, &'a str)>,
+    /// It ends with this row; with the last row when there is none.
+    pub to: Option<(&'a str, &'a str)>,
 }
 
 /// Everything that was found at start.
@@ -91,15 +105,16 @@ pub trait Backend: Send {
     /// Batches after a sequence, in order, at most `limit` rows.
     fn read_after(&mut self, after: Seq, limit: usize) -> Result<Vec<Batch>, Error>;
 
-    /// Replaces the checkpoint's rows (sorted by table and key) by the state at `at`, then deletes history that
-    /// `retention` no longer keeps. A journal that has a gap before `at` goes on after it.
-    fn checkpoint(
-        &mut self,
-        at: Seq,
-        rows: &[Row],
-        now: Timestamp,
-        retention: Retention,
-    ) -> Result<(), Error>;
+    /// One step of a checkpoint at `at`: all its rows of a span, sorted by table and key. The steps of one checkpoint
+    /// go from the first table to the last and leave nothing out. [`Backend::load`] sees nothing of it before it is
+    /// committed, and what an earlier one left that never was committed goes with the next one's steps.
+    /// Where so much is stored in the span that a step doesn't come to its end, the last row that is done is the
+    /// answer, and the next step begins behind it.
+    fn write_checkpoint(&mut self, at: Seq, span: Span<'_>, rows: &[Row]) -> Result<Option<Name>, Error>;
+
+    /// Makes the rows written for `at` the checkpoint, then deletes some of the history that `retention` no longer
+    /// keeps. A journal that has a gap before `at` goes on after it.
+    fn commit_checkpoint(&mut self, at: Seq, now: Timestamp, retention: Retention) -> Result<(), Error>;
 
     /// The checkpoint and what follows it.
     fn load(&mut self) -> Result<Loaded, Error>;

@@ -5,7 +5,10 @@ use botwatch_core::{
     model::{Duration, Timestamp},
 };
 
-use super::{Backend, Batch, DirectoryLock, Error, Journal, Loaded, Retention, Row, Sqlite};
+use super::{
+    Backend, Batch, DirectoryLock, Error, Journal, Loaded, Name, Retention, Row, Span, Sqlite,
+    checkpoint::Writing, write_checkpoint,
+};
 use crate::runtime::Tasks;
 
 const KEEP: Retention = Retention { age: Duration::from_secs(30 * 86_400), bytes_max: 256 << 20 };
@@ -18,8 +21,24 @@ fn batch(first: u64, records: &[&str]) -> Batch {
     }
 }
 
+/// Numbers that are the same each time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
 fn row(table: &str, key: &str, value: &str) -> Row {
     Row { table: table.to_owned(), key: key.to_owned(), value: value.to_owned() }
+}
+
+/// A whole checkpoint, at second 10.
+fn save(db: &mut Sqlite, at: u64, rows: &[Row], keep: Retention) {
+    let rows = rows.to_vec().into_iter();
+    write_checkpoint(db, Seq(at), rows, Timestamp::from_secs(10), keep).expect("room");
 }
 
 fn open(dir: &Path) -> (Sqlite, Loaded) {
@@ -42,7 +61,7 @@ fn what_was_appended_is_there_after_a_restart_in_order() {
     let (mut db, loaded) = open(dir.path());
     assert_eq!(loaded.batches, [batch(1, &["a", "b"]), batch(3, &["c"])]);
     let rows = [row("episodes", "1", "{}"), row("groups", "x", "{\"a\":1}")];
-    db.checkpoint(Seq(3), &rows, Timestamp::from_secs(10), KEEP).expect("checkpoint");
+    save(&mut db, 3, &rows, KEEP);
     db.append(0, &[batch(4, &["d"])]).expect("appended");
     drop(db);
     let (mut db, loaded) = open(dir.path());
@@ -52,7 +71,7 @@ fn what_was_appended_is_there_after_a_restart_in_order() {
     );
     assert_eq!(db.read_after(Seq(0), 10).expect("history").len(), 3, "history stays after a checkpoint");
     let rows = [row("episodes", "2", "{}"), row("groups", "x", "{\"a\":2}")];
-    db.checkpoint(Seq(4), &rows, Timestamp::from_secs(10), KEEP).expect("checkpoint");
+    save(&mut db, 4, &rows, KEEP);
     assert_eq!(db.load().expect("loads").rows, rows);
     assert_eq!(db.verify().expect("verifies"), Vec::<String>::new());
 }
@@ -65,13 +84,106 @@ fn history_is_pruned_by_age_and_size_but_never_what_a_restart_needs() {
         db.append(0, &[batch(n, &["0123456789"])]).expect("appended");
     }
     let by_age = Retention { age: Duration::from_secs(5), ..KEEP };
-    db.checkpoint(Seq(8), &[], Timestamp::from_secs(10), by_age).expect("checkpoint");
+    save(&mut db, 8, &[], by_age);
     let firsts: Vec<u64> = db.read_after(Seq(0), 99).expect("history").iter().map(|b| b.first.0).collect();
     assert_eq!(firsts, [5, 6, 7, 8, 9, 10]);
     let by_size = Retention { bytes_max: 1, ..KEEP };
-    db.checkpoint(Seq(8), &[], Timestamp::from_secs(10), by_size).expect("checkpoint");
+    save(&mut db, 8, &[], by_size);
     let firsts: Vec<u64> = db.read_after(Seq(0), 99).expect("history").iter().map(|b| b.first.0).collect();
     assert_eq!(firsts, [9, 10], "records after the checkpoint stay whatever their size");
+}
+
+/// Whatever rows come, change and go, and however often a checkpoint is broken off in its middle: what is loaded is the
+/// last one that was committed, and what it replaced doesn't pile up.
+#[test]
+fn a_checkpoint_is_seen_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut db = open(dir.path()).0;
+    let mut chance = Random(7);
+    let (mut saved, mut most) = (Vec::new(), 0);
+    for at in 1..=40u64 {
+        // Now and then nearly nothing, or so much that a step doesn't get through what is stored.
+        let share = [3, 50, 97][chance.below(3) as usize];
+        let versions = chance.below(3) + 1;
+        let mut rows = Vec::new();
+        for (table, size) in [("a", 40), ("b", 3000), ("c", 1)] {
+            let some = (0..size).filter(|_| chance.below(100) < share).collect::<Vec<u64>>();
+            let value = |n: u64| format!("{{\"n\":{}}}", n * versions);
+            rows.extend(some.into_iter().map(|n| row(table, &format!("{n:05}"), &value(n))));
+        }
+        most = most.max(rows.len());
+        let mut writing = Writing::new(Seq(at), rows.clone().into_iter(), Timestamp(0));
+        let mut left = chance.below(12);
+        while left > 0 && !writing.step(&mut db, KEEP).expect("room") {
+            left -= 1;
+        }
+        if left > 0 {
+            saved = rows;
+        }
+        if chance.below(2) == 0 {
+            drop(db);
+            db = open(dir.path()).0;
+        }
+        assert_eq!(db.load().expect("loads").rows, saved, "checkpoint {at}");
+    }
+    save(&mut db, 41, &[], KEEP);
+    save(&mut db, 42, &[row("a", "1", "{}")], KEEP);
+    save(&mut db, 43, &[row("a", "1", "{}")], KEEP);
+    assert!(most > 2500);
+    drop(db);
+    let raw = rusqlite::Connection::open(dir.path().join("journal.db")).expect("opens");
+    let versions: i64 = raw.query_row("SELECT count(*) FROM state", [], |r| r.get(0)).expect("a number");
+    assert_eq!(versions, 1);
+}
+
+/// What has not changed is not written again.
+#[test]
+fn a_checkpoint_writes_what_has_changed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut db = open(dir.path()).0;
+    let mut rows: Vec<Row> =
+        (0..2000).map(|n| row("episodes", &format!("{n:05}"), &"x".repeat(300))).collect();
+    let log = || dir.path().join("journal.db-wal").metadata().expect("a log").len();
+    save(&mut db, 1, &rows, KEEP);
+    let all = log();
+    rows.remove(100);
+    rows[1000].value = "y".into();
+    rows.push(row("episodes", "99999", "z"));
+    save(&mut db, 2, &rows, KEEP);
+    assert!(all > 600_000 && log() - all < 60_000, "{all}, then {}", log() - all);
+    assert_eq!(db.load().expect("loads").rows, rows);
+}
+
+#[test]
+fn a_file_of_an_older_format_is_taken_over_and_kept() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let rows = [row("episodes", "000000000001", "{}"), row("meta", "000000000000", "{\"seq\":2}")];
+    {
+        let raw = rusqlite::Connection::open(dir.path().join("journal.db")).expect("opens");
+        raw.execute_batch(
+            "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+             CREATE TABLE journal (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, at INTEGER NOT NULL,
+                records TEXT NOT NULL, crc INTEGER NOT NULL);
+             CREATE TABLE state (name TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, crc INTEGER NOT NULL,
+                PRIMARY KEY (name, key)) WITHOUT ROWID;
+             INSERT INTO meta VALUES ('checkpoint', 2);
+             INSERT INTO journal VALUES (3, 1, 3000, 'c', 3365674729);
+             INSERT INTO state VALUES ('episodes', '000000000001', '{}', 2903735051);
+             INSERT INTO state VALUES ('meta', '000000000000', '{\"seq\":2}', 721723533);
+             PRAGMA user_version = 1;",
+        )
+        .expect("a file of format 1");
+    }
+    let (mut db, loaded) = open(dir.path());
+    let expected =
+        Loaded { checkpoint: Seq(2), rows: rows.to_vec(), batches: vec![batch(3, &["c"])], findings: vec![] };
+    assert_eq!(loaded, expected);
+    db.append(0, &[batch(4, &["d"])]).expect("goes on");
+    drop(db);
+    assert_eq!(open(dir.path()).1.batches.len(), 2);
+    let before = rusqlite::Connection::open(dir.path().join("journal.db.format-1")).expect("opens");
+    let version: i64 = before.query_row("PRAGMA user_version", [], |r| r.get(0)).expect("a number");
+    assert_eq!(version, 1, "it can be gone back to");
 }
 
 #[test]
@@ -92,7 +204,7 @@ fn a_newer_format_is_refused_with_advice_and_left_alone() {
     raw.pragma_update(None, "user_version", 99).expect("set");
     drop(raw);
     let error = Sqlite::open(dir.path()).err().expect("refused");
-    assert!(error.to_string().contains("format 99; this version reads up to 1"), "{error}");
+    assert!(error.to_string().contains("format 99; this version reads up to 2"), "{error}");
     assert!(file.exists());
 }
 
@@ -297,6 +409,44 @@ async fn the_durable_sequence_follows_and_queries_see_what_was_queued_before() {
     assert!(tasks.stop(StdDuration::from_secs(10)).await);
 }
 
+/// A commit waits for a step of a checkpoint at most.
+#[tokio::test]
+async fn batches_are_committed_between_the_steps_of_a_checkpoint() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (tasks, _ended) = Tasks::new();
+    let journal = Journal::start(&tasks, Box::new(open(dir.path()).0), Seq(0), 0, KEEP).expect("started");
+    assert!(journal.append(batch(1, &["a"])));
+    // Holds the journal until all is queued.
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let held = journal.clone();
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let held = tokio::spawn(async move {
+        held.query(move |_| {
+            let _ = begun.send(());
+            wait.recv()
+        })
+        .await
+    });
+    has_begun.await.expect("the journal is held");
+    let durable = journal.durable();
+    let seen = durable.clone();
+    let rows = (0..5000).map(move |n| {
+        let so_far = seen.borrow().seq.0;
+        row("episodes", &format!("{n:05}"), &so_far.to_string())
+    });
+    let saved = journal.checkpoint(Seq(1), rows, Timestamp(0)).expect("room");
+    assert!(journal.append(batch(2, &["b"])));
+    go.send(()).expect("it waits");
+    held.await.expect("no panic").expect("answered").expect("let go");
+    saved.await.expect("answered").expect("room");
+    drop((journal, durable));
+    assert!(tasks.stop(StdDuration::from_secs(10)).await);
+    let loaded = open(dir.path()).1;
+    assert_eq!((loaded.checkpoint, loaded.batches), (Seq(1), vec![batch(2, &["b"])]));
+    let (first, last) = (&loaded.rows[0].value, &loaded.rows[4999].value);
+    assert_eq!((first.as_str(), last.as_str()), ("1", "2"), "durable when the rows were made");
+}
+
 /// A backend whose disk is full for a while.
 struct Filling(Sqlite, std::sync::Arc<std::sync::atomic::AtomicBool>);
 
@@ -317,9 +467,13 @@ impl Backend for Filling {
     fn read_after(&mut self, after: Seq, limit: usize) -> Result<Vec<Batch>, Error> {
         self.0.read_after(after, limit)
     }
-    fn checkpoint(&mut self, at: Seq, rows: &[Row], now: Timestamp, keep: Retention) -> Result<(), Error> {
+    fn write_checkpoint(&mut self, at: Seq, span: Span<'_>, rows: &[Row]) -> Result<Option<Name>, Error> {
         self.check()?;
-        self.0.checkpoint(at, rows, now, keep)
+        self.0.write_checkpoint(at, span, rows)
+    }
+    fn commit_checkpoint(&mut self, at: Seq, now: Timestamp, keep: Retention) -> Result<(), Error> {
+        self.check()?;
+        self.0.commit_checkpoint(at, now, keep)
     }
     fn load(&mut self) -> Result<Loaded, Error> {
         self.0.load()
@@ -342,14 +496,15 @@ async fn records_refused_by_a_full_disk_are_made_good_by_a_checkpoint() {
     let mut durable = journal.durable();
     assert!(journal.append(batch(1, &["lost to memory"])));
     durable.wait_for(|d| !d.is_sound() && d.given_up == Seq(1)).await.expect("given up");
-    let refused = journal.checkpoint(Seq(1), vec![], Timestamp(0)).expect("room").await.expect("answered");
+    let refused =
+        journal.checkpoint(Seq(1), std::iter::empty(), Timestamp(0)).expect("room").await.expect("answered");
     assert!(matches!(refused, Err(Error::Full(_))), "{refused:?}");
     full.store(false, std::sync::atomic::Ordering::SeqCst);
     assert!(journal.append(batch(2, &["no hole may follow"])));
     durable.wait_for(|d| d.given_up == Seq(2)).await.expect("given up");
     let rows = vec![row("state", "k", "v")];
     journal
-        .checkpoint(Seq(2), rows.clone(), Timestamp(0))
+        .checkpoint(Seq(2), rows.clone().into_iter(), Timestamp(0))
         .expect("room")
         .await
         .expect("answered")

@@ -428,7 +428,7 @@ impl World {
         self.alive = Some(self.now);
         let sound = p.is_sound();
         if !self.disk.refuses {
-            let rows = p.machine.checkpoint().rows().collect();
+            let rows = p.machine.checkpoint().into_rows().collect();
             self.disk.checkpoint(p.machine.seq(), rows);
             self.model.made_good();
         }
@@ -562,7 +562,7 @@ impl World {
         }
         p.unsaved = false;
         p.checkpoint_runs = true;
-        let (at, rows) = (p.machine.seq(), p.machine.checkpoint().rows().collect());
+        let (at, rows) = (p.machine.seq(), p.machine.checkpoint().into_rows().collect());
         let process = self.processes;
         self.after(Duration::from_millis(40), Happening::Checkpoint { process, at, rows });
     }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::Transition;
 
 use super::{
-    Counters, DeliveryState, Done, Episode, Group, IntegrationId, RouteTable, Seq, episode::Episodes,
-    group::Groups, state::State,
+    Counters, DeliveryState, Done, Episode, EpisodeId, Group, IntegrationId, RouteTable, Seq,
+    episode::Episodes, group::Groups, state::State,
 };
 
 /// The version of the tables that this code writes.
@@ -24,6 +24,12 @@ pub struct Checkpoint {
     /// The highest delivery number given so far; kept although the deliveries are gone, so that no id comes twice.
     #[serde(default)]
     pub last_delivery: u64,
+    /// How many deliveries were ever done: the newest of the history has this number, the others those before it.
+    #[serde(default)]
+    pub last_done: u64,
+    /// How many episodes were ever forgotten; numbers the past as `last_done` does the history.
+    #[serde(default)]
+    pub last_past: u64,
     /// Pending and firing alerts of our own rules: what gives the rules their state back. By rule, then labels.
     #[serde(default)]
     pub rules: Vec<Transition>,
@@ -47,62 +53,63 @@ pub struct Checkpoint {
     pub counters: Vec<(IntegrationId, Counters)>,
 }
 
-/// A table of a checkpoint.
+/// A table of a checkpoint. In order of their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
-    /// Sequence and highest numbers; one row.
-    Meta,
-    /// Pending and firing alerts of our own rules.
-    Rules,
+    /// What was sent, by integration.
+    Counters,
+    /// Deliveries that are not done.
+    Deliveries,
     /// Episodes that are active or not settled.
     Episodes,
     /// Groups.
     Groups,
-    /// Deliveries that are not done.
-    Deliveries,
     /// Deliveries that are done.
     History,
+    /// Sequence and highest numbers; one row.
+    Meta,
     /// Episodes that are over.
     Past,
-    /// What was sent, by integration.
-    Counters,
+    /// Pending and firing alerts of our own rules.
+    Rules,
 }
 
 impl Table {
-    /// All tables, in the order in which [`Checkpoint::rows`] gives them.
+    /// All tables, in the order in which [`Checkpoint::into_rows`] gives them.
     pub const ALL: [Self; 8] = [
-        Self::Meta,
-        Self::Rules,
+        Self::Counters,
+        Self::Deliveries,
         Self::Episodes,
         Self::Groups,
-        Self::Deliveries,
         Self::History,
+        Self::Meta,
         Self::Past,
-        Self::Counters,
+        Self::Rules,
     ];
 
     /// A name for the database.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Meta => "meta",
-            Self::Rules => "rules",
+            Self::Counters => "counters",
+            Self::Deliveries => "deliveries",
             Self::Episodes => "episodes",
             Self::Groups => "groups",
-            Self::Deliveries => "deliveries",
             Self::History => "history",
+            Self::Meta => "meta",
             Self::Past => "past",
-            Self::Counters => "counters",
+            Self::Rules => "rules",
         }
     }
 }
 
-/// A row of a table: its place in it and its JSON.
+/// A row of a table: its key and its JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The table.
     pub table: Table,
-    /// The row's place, from 0, in order of the table's key.
-    pub nth: u64,
+    /// Unique in the table, and in the order of its bytes. What has not changed since the last checkpoint has the
+    /// same key and the same JSON, but in the small tables (rules, counters), where it is the row's place.
+    pub key: String,
     /// The row.
     pub json: String,
 }
@@ -117,12 +124,12 @@ pub enum CheckpointError {
         found: u32,
     },
     /// A row is damaged.
-    #[error("row {nth} of table `{table}` is damaged")]
+    #[error("row {key} of table `{table}` is damaged")]
     Row {
         /// The table.
         table: &'static str,
         /// Which row.
-        nth: u64,
+        key: String,
         /// What is wrong with it.
         #[source]
         source: serde_json::Error,
@@ -135,6 +142,10 @@ struct Meta {
     seq: Seq,
     last_group: u64,
     last_delivery: u64,
+    #[serde(default)]
+    last_done: u64,
+    #[serde(default)]
+    last_past: u64,
 }
 
 impl Checkpoint {
@@ -143,6 +154,8 @@ impl Checkpoint {
             seq: state.seq,
             last_group: state.last_group,
             last_delivery: state.last_delivery,
+            last_done: state.last_done,
+            last_past: state.episodes.last_past(),
             rules: state.rules.values().flat_map(|alerts| alerts.values().cloned()).collect(),
             episodes: state.episodes.iter().cloned().collect(),
             groups: state.groups.iter().cloned().collect(),
@@ -156,11 +169,12 @@ impl Checkpoint {
     pub(super) fn into_state(self, routes: &RouteTable) -> State {
         let mut state = State {
             seq: self.seq,
-            episodes: Episodes::restore(self.episodes, self.past),
+            episodes: Episodes::restore(self.episodes, self.past, self.last_past),
             groups: Groups::restore(self.groups, |id| routes.find(id)),
             deliveries: self.deliveries.into_iter().map(|d| (d.number, d)).collect(),
             last_group: self.last_group,
             last_delivery: self.last_delivery,
+            last_done: self.last_done.max(self.history.len() as u64),
             history: self.history.into(),
             counters: self.counters.into_iter().collect(),
             ..State::default()
@@ -175,25 +189,30 @@ impl Checkpoint {
         state
     }
 
-    /// The rows of all tables, one at a time, so that a store can write them in bounded steps.
-    pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+    /// The rows of all tables, in order of tables and keys. Each is made when it is asked for, so that a store can
+    /// write them in bounded steps.
+    pub fn into_rows(self) -> impl Iterator<Item = Row> + Send + 'static {
         let meta = Meta {
             format: CHECKPOINT_FORMAT,
             seq: self.seq,
             last_group: self.last_group,
             last_delivery: self.last_delivery,
+            last_done: self.last_done,
+            last_past: self.last_past,
         };
-        table(Table::Meta, [meta])
-            .chain(table(Table::Rules, &self.rules))
-            .chain(table(Table::Episodes, &self.episodes))
-            .chain(table(Table::Groups, &self.groups))
-            .chain(table(Table::Deliveries, &self.deliveries))
-            .chain(table(Table::History, &self.history))
-            .chain(table(Table::Past, &self.past))
-            .chain(table(Table::Counters, &self.counters))
+        let first_done = first(self.last_done, self.history.len());
+        let first_past = first(self.last_past, self.past.len());
+        table(Table::Counters, numbered(0, self.counters))
+            .chain(table(Table::Deliveries, keyed(self.deliveries, |d| number(d.number))))
+            .chain(table(Table::Episodes, keyed(self.episodes, |e| episode(e.id))))
+            .chain(table(Table::Groups, keyed(self.groups, |g| number(g.number))))
+            .chain(table(Table::History, numbered(first_done, self.history)))
+            .chain(table(Table::Meta, numbered(0, vec![meta])))
+            .chain(table(Table::Past, numbered(first_past, self.past)))
+            .chain(table(Table::Rules, numbered(0, self.rules)))
     }
 
-    /// Puts rows together again; each table's in the order of [`Self::rows`].
+    /// Puts rows together again; each table's in the order of [`Self::into_rows`].
     ///
     /// # Errors
     /// When a newer version wrote them, or one is damaged.
@@ -206,8 +225,9 @@ impl Checkpoint {
                     if meta.format > CHECKPOINT_FORMAT {
                         return Err(CheckpointError::Format { found: meta.format });
                     }
-                    (all.seq, all.last_group, all.last_delivery) =
-                        (meta.seq, meta.last_group, meta.last_delivery);
+                    all.seq = meta.seq;
+                    (all.last_group, all.last_delivery) = (meta.last_group, meta.last_delivery);
+                    (all.last_done, all.last_past) = (meta.last_done, meta.last_past);
                 }
                 Table::Rules => all.rules.push(parse(&row)?),
                 Table::Episodes => all.episodes.push(parse(&row)?),
@@ -222,20 +242,38 @@ impl Checkpoint {
     }
 }
 
-fn table<'a, T: Serialize + 'a>(
-    table: Table,
-    rows: impl IntoIterator<Item = T> + 'a,
-) -> impl Iterator<Item = Row> + 'a
-where
-{
-    rows.into_iter().enumerate().map(move |(nth, row)| Row {
+fn table<T: Serialize>(table: Table, rows: impl Iterator<Item = (String, T)>) -> impl Iterator<Item = Row> {
+    rows.map(move |(key, row)| Row {
         table,
-        nth: nth as u64,
+        key,
         json: serde_json::to_string(&row).expect("rows have string keys and finite numbers only"),
     })
 }
 
+fn keyed<T>(rows: Vec<T>, key: impl Fn(&T) -> String) -> impl Iterator<Item = (String, T)> {
+    rows.into_iter().map(move |row| (key(&row), row))
+}
+
+fn numbered<T>(first: u64, rows: Vec<T>) -> impl Iterator<Item = (String, T)> {
+    (first..).map(number).zip(rows)
+}
+
+/// The number of the first of so many rows, when `last` were ever written.
+fn first(last: u64, rows: usize) -> u64 {
+    (last + 1).saturating_sub(rows as u64)
+}
+
+/// Sorts as the number does.
+fn number(n: u64) -> String {
+    format!("{n:020}")
+}
+
+/// Sorts as the episode does.
+fn episode(EpisodeId { fingerprint, starts_at }: EpisodeId) -> String {
+    format!("{fingerprint}-{}", number((starts_at.0 as u64) ^ (1 << 63)))
+}
+
 fn parse<T: for<'de> Deserialize<'de>>(row: &Row) -> Result<T, CheckpointError> {
-    let damaged = |source| CheckpointError::Row { table: row.table.name(), nth: row.nth, source };
+    let damaged = |source| CheckpointError::Row { table: row.table.name(), key: row.key.clone(), source };
     serde_json::from_str(&row.json).map_err(damaged)
 }

@@ -178,6 +178,8 @@ pub(super) struct Episodes {
     over: Tally,
     /// Forgotten ones, oldest first.
     past: VecDeque<Episode>,
+    /// How many were ever forgotten.
+    last_past: u64,
     /// Bytes of their texts.
     past_bytes: usize,
     /// The last start of each alert among the forgotten ones.
@@ -185,11 +187,12 @@ pub(super) struct Episodes {
 }
 
 impl Episodes {
-    pub(super) fn restore(all: Vec<Episode>, past: Vec<Episode>) -> Self {
+    pub(super) fn restore(all: Vec<Episode>, past: Vec<Episode>, last_past: u64) -> Self {
         let mut episodes = Self::default();
         for episode in past {
             episodes.keep_past(episode, usize::MAX);
         }
+        episodes.last_past = episodes.last_past.max(last_past);
         for episode in all {
             let id = episode.id;
             episodes.all.insert(id, episode);
@@ -209,6 +212,11 @@ impl Episodes {
 
     pub(super) fn past(&self) -> impl Iterator<Item = &Episode> {
         self.past.iter()
+    }
+
+    /// How many were ever forgotten.
+    pub(super) fn last_past(&self) -> u64 {
+        self.last_past
     }
 
     /// The newest episode of an alert, active or ended.
@@ -418,6 +426,7 @@ impl Episodes {
     fn keep_past(&mut self, episode: Episode, past_max: usize) {
         self.past_starts.insert(episode.id.fingerprint, episode.id.starts_at);
         self.past_bytes += text_bytes(&episode.alert);
+        self.last_past += 1;
         self.past.push_back(episode);
         while self.past.len() > past_max || self.past_bytes > PAST_BYTES_MAX {
             let Some(oldest) = self.past.pop_front() else { return };

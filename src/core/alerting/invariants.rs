@@ -28,6 +28,7 @@ impl Machine {
         [
             ("seq", mine.seq == other.seq),
             ("numbers", (mine.last_group, mine.last_delivery) == (other.last_group, other.last_delivery)),
+            ("totals", (mine.last_done, mine.last_past) == (other.last_done, other.last_past)),
             ("rules", mine.rules == other.rules),
             ("episodes", same_episodes(&mine.episodes, &other.episodes)),
             ("groups", same_groups(&mine.groups, &other.groups)),

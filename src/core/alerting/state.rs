@@ -51,6 +51,8 @@ pub(super) struct State {
     pub deliveries: BTreeMap<u64, DeliveryState>,
     pub last_group: u64,
     pub last_delivery: u64,
+    /// How many deliveries were ever done.
+    pub last_done: u64,
     pub history: VecDeque<Done>,
     pub counters: BTreeMap<IntegrationId, Counters>,
 }
@@ -394,6 +396,7 @@ impl State {
             lane.head = lane.head.filter(|n| *n != number);
             lane.next = lane.next.filter(|n| *n != number);
         }
+        self.last_done += 1;
         self.history.push_back(Done::new(&state, result, at));
         while self.history.len() > limits.history_max {
             self.history.pop_front();

@@ -2,13 +2,14 @@
 
 mod repair;
 mod schema;
+mod state;
 
 use std::path::Path;
 
 use botwatch_core::{alerting::Seq, model::Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{Backend, Batch, Error, Finding, Loaded, Retention, Row};
+use super::{Backend, Batch, Error, Loaded, Name, Retention, Row, Span};
 
 /// The file's name in the data directory.
 pub(super) const FILE: &str = "journal.db";
@@ -24,7 +25,8 @@ pub struct Sqlite {
     epoch: u64,
     /// Bytes of all records kept.
     bytes: u64,
-    findings: Vec<Finding>,
+    /// What was read when the file was opened, until it is asked for.
+    loaded: Option<Loaded>,
 }
 
 impl Sqlite {
@@ -42,7 +44,7 @@ impl Sqlite {
             }
             other => other?,
         };
-        sqlite.findings = findings;
+        sqlite.loaded.get_or_insert_default().findings = findings;
         Ok(sqlite)
     }
 
@@ -68,9 +70,9 @@ impl Sqlite {
         let checkpoint = meta(&db, "checkpoint")?;
         let epoch = meta(&db, "epoch")?;
         let last = Seq((last as u64).max(checkpoint));
-        let mut sqlite = Self { db, last, epoch, bytes: bytes as u64, findings: Vec::new() };
+        let mut sqlite = Self { db, last, epoch, bytes: bytes as u64, loaded: None };
         // What a restart needs is read and its checksums compared while the file can still be set aside.
-        sqlite.load()?;
+        sqlite.loaded = Some(sqlite.load()?);
         Ok(sqlite)
     }
 
@@ -167,34 +169,6 @@ fn batch(row: &rusqlite::Row<'_>) -> Result<Batch, Error> {
     if batch.records.len() as i64 == row.get::<_, i64>(4)? { Ok(batch) } else { Err(wrong()) }
 }
 
-/// A row of `state` (name, key, value, crc), its checksum compared.
-fn state_row(row: &rusqlite::Row<'_>) -> Result<Row, Error> {
-    let text = |i| -> Result<String, Error> {
-        let bytes = row.get_ref(i)?.as_bytes().map_err(|e| damaged(e.to_string()))?;
-        String::from_utf8(bytes.to_vec()).map_err(|_| damaged("content of the checkpoint".to_owned()))
-    };
-    let found = Row { table: text(0)?, key: text(1)?, value: text(2)? };
-    if row_checksum(&found) == row.get::<_, i64>(3)? {
-        Ok(found)
-    } else {
-        Err(damaged(format!("content of `{}` in the checkpoint", found.table)))
-    }
-}
-
-fn row_checksum(row: &Row) -> i64 {
-    checksum(&[row.table.as_bytes(), row.key.as_bytes(), row.value.as_bytes()])
-}
-
-fn state_rows(db: &Connection) -> Result<Vec<Row>, Error> {
-    let mut query = db.prepare("SELECT name, key, value, crc FROM state ORDER BY name, key")?;
-    let mut rows = query.query([])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(state_row(row)?);
-    }
-    Ok(found)
-}
-
 /// The columns that [`batch`] reads.
 const BATCH_COLUMNS: &str = "first, at, records, crc, count";
 
@@ -240,45 +214,28 @@ impl Backend for Sqlite {
         Ok(batches)
     }
 
-    fn checkpoint(
-        &mut self,
-        at: Seq,
-        rows: &[Row],
-        now: Timestamp,
-        retention: Retention,
-    ) -> Result<(), Error> {
+    fn write_checkpoint(&mut self, at: Seq, span: Span<'_>, rows: &[Row]) -> Result<Option<Name>, Error> {
+        let committed = Seq(meta(&self.db, "checkpoint")?);
         let transaction = self.db.transaction()?;
-        {
-            let keep: std::collections::BTreeSet<(&str, &str)> =
-                rows.iter().map(|r| (r.table.as_str(), r.key.as_str())).collect();
-            let gone: Vec<(String, String)> = transaction
-                .prepare_cached("SELECT name, key FROM state ORDER BY name, key")?
-                .query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, String>(1)?)))?
-                .filter(|row| row.as_ref().map_or(true, |(t, k)| !keep.contains(&(t.as_str(), k.as_str()))))
-                .collect::<Result<_, _>>()?;
-            let mut delete = transaction.prepare_cached("DELETE FROM state WHERE name = ?1 AND key = ?2")?;
-            for (table, key) in gone {
-                delete.execute(params![table, key])?;
-            }
-            let mut upsert = transaction.prepare_cached(
-                "INSERT INTO state (name, key, value, crc) VALUES (?1, ?2, ?3, ?4) \
-                 ON CONFLICT (name, key) DO UPDATE SET value = ?3, crc = ?4 WHERE value IS NOT ?3",
-            )?;
-            for row in rows {
-                upsert.execute(params![row.table, row.key, row.value, row_checksum(row)])?;
-            }
-            set_meta(&transaction, "checkpoint", at.0)?;
-        }
+        let reached = state::write(&transaction, committed, at, span, rows)?;
         transaction.commit()?;
+        Ok(reached)
+    }
+
+    fn commit_checkpoint(&mut self, at: Seq, now: Timestamp, retention: Retention) -> Result<(), Error> {
+        set_meta(&self.db, "checkpoint", at.0)?;
         self.last = self.last.max(at);
         self.prune(at, now, retention)
     }
 
     fn load(&mut self) -> Result<Loaded, Error> {
+        if let Some(loaded) = self.loaded.take() {
+            return Ok(loaded);
+        }
         let checkpoint = Seq(meta(&self.db, "checkpoint")?);
-        let rows = state_rows(&self.db)?;
+        let rows = state::read(&self.db, checkpoint)?;
         let batches = self.read_after(checkpoint, usize::MAX >> 1)?;
-        Ok(Loaded { checkpoint, rows, batches, findings: std::mem::take(&mut self.findings) })
+        Ok(Loaded { checkpoint, rows, batches, findings: Vec::new() })
     }
 
     fn backup(&mut self, to: &Path) -> Result<(), Error> {

@@ -5,11 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use botwatch_core::alerting::Seq;
 use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
 
 use super::{
-    super::Batch, BATCH_COLUMNS, Error, Finding, batch, batch_checksum, meta, row_checksum, schema, set_meta,
-    state_rows,
+    super::{Batch, Finding},
+    BATCH_COLUMNS, Error, batch, batch_checksum, meta, schema, set_meta, state,
 };
 
 /// What was salvaged is written here first, and takes the journal's place when it is whole.
@@ -164,12 +165,10 @@ fn insert(new: &Connection, batch: &Batch) -> Result<(), Error> {
 
 /// The checkpoint, all of it or nothing: its sequence, or 0.
 fn salvage_state(old: &Connection, new: &Connection, kept: &mut Kept) -> Result<u64, Error> {
-    let (Ok(at), Ok(rows)) = (meta(old, "checkpoint"), state_rows(old)) else { return Ok(0) };
+    let Ok(at) = meta(old, "checkpoint") else { return Ok(0) };
+    let Ok(rows) = state::read(old, Seq(at)) else { return Ok(0) };
     for row in rows {
-        new.execute(
-            "INSERT INTO state (name, key, value, crc) VALUES (?1, ?2, ?3, ?4)",
-            params![row.table, row.key, row.value, row_checksum(&row)],
-        )?;
+        state::insert(new, Seq(at), (&row.table, &row.key), Some(&row.value))?;
         kept.rows += 1;
     }
     set_meta(new, "checkpoint", at)?;

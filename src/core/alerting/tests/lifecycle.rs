@@ -39,11 +39,11 @@ fn a_checkpoint_and_the_journal_after_it_are_the_machine() {
     }
     rig.receive(45, vec![alert("alertname=B n=x", 40, Some(90))]);
     let checkpoint = rig.machine.checkpoint();
-    let rows: Vec<Row> = checkpoint.rows().collect();
+    let rows: Vec<Row> = checkpoint.into_rows().collect();
     let read = Checkpoint::from_rows(rows.clone()).expect("just written");
     assert_eq!(rig.machine.differs_from(&read), Vec::<&str>::new());
     assert!(
-        rows.windows(2).all(|w| (w[0].table, w[0].nth) < (w[1].table, w[1].nth)),
+        rows.windows(2).all(|w| (w[0].table.name(), &w[0].key) < (w[1].table.name(), &w[1].key)),
         "in order of tables and keys"
     );
     let after = rig.records.len();

@@ -108,12 +108,12 @@ fn records_are_small() {
 fn a_checkpoint_of_a_later_format_is_refused() {
     let meta = Row {
         table: Table::Meta,
-        nth: 0,
+        key: "0".into(),
         json: r#"{"format":2,"seq":1,"last_group":0,"last_delivery":0}"#.into(),
     };
     let error = Checkpoint::from_rows([meta]).expect_err("later").to_string();
     assert_eq!(error, "checkpoint has format 2; this version reads up to 1");
-    let broken = Row { table: Table::Groups, nth: 3, json: "{".into() };
+    let broken = Row { table: Table::Groups, key: "3".into(), json: "{".into() };
     assert_eq!(
         Checkpoint::from_rows([broken]).expect_err("broken").to_string(),
         "row 3 of table `groups` is damaged"
