@@ -37,8 +37,8 @@ fn row(table: &str, key: &str, value: &str) -> Row {
 
 /// A whole checkpoint, at second 10.
 fn save(db: &mut Sqlite, at: u64, rows: &[Row], keep: Retention) {
-    let rows = rows.to_vec().into_iter();
-    write_checkpoint(db, Seq(at), rows, Timestamp::from_secs(10), keep).expect("room");
+    let rows: Vec<Row> = rows.to_vec();
+    write_checkpoint(db, Seq(at), rows.into_iter(), Timestamp::from_secs(10), keep).expect("room");
 }
 
 fn open(dir: &Path) -> (Sqlite, Loaded) {
@@ -416,28 +416,20 @@ async fn batches_are_committed_between_the_steps_of_a_checkpoint() {
     let (tasks, _ended) = Tasks::new();
     let journal = Journal::start(&tasks, Box::new(open(dir.path()).0), Seq(0), 0, KEEP).expect("started");
     assert!(journal.append(batch(1, &["a"])));
-    // Holds the journal until all is queued.
-    let (go, wait) = std::sync::mpsc::channel::<()>();
-    let held = journal.clone();
-    let (begun, has_begun) = tokio::sync::oneshot::channel();
-    let held = tokio::spawn(async move {
-        held.query(move |_| {
-            let _ = begun.send(());
-            wait.recv()
-        })
-        .await
-    });
-    has_begun.await.expect("the journal is held");
-    let durable = journal.durable();
+    // The first row comes when the second batch is queued.
+    let (go, wait) = std::sync::mpsc::sync_channel(1);
+    let mut durable = journal.durable();
+    durable.wait_for(|d| d.seq == Seq(1)).await.expect("durable");
     let seen = durable.clone();
     let rows = (0..5000).map(move |n| {
-        let so_far = seen.borrow().seq.0;
-        row("episodes", &format!("{n:05}"), &so_far.to_string())
+        if n == 0 {
+            wait.recv().expect("let go");
+        }
+        row("episodes", &format!("{n:05}"), &seen.borrow().seq.0.to_string())
     });
     let saved = journal.checkpoint(Seq(1), rows, Timestamp(0)).expect("room");
     assert!(journal.append(batch(2, &["b"])));
     go.send(()).expect("it waits");
-    held.await.expect("no panic").expect("answered").expect("let go");
     saved.await.expect("answered").expect("room");
     drop((journal, durable));
     assert!(tasks.stop(StdDuration::from_secs(10)).await);
