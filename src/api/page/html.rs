@@ -173,9 +173,22 @@ fn list<'a>(out: &mut String, title: &str, items: impl Iterator<Item = &'a str>)
     }
     let _ = write!(out, "<h2>{title}</h2>\n<ul>\n");
     for item in items {
-        let _ = writeln!(out, "<li>{}</li>", escape(item));
+        let _ = writeln!(out, "<li>{}</li>", quoted(item));
     }
     out.push_str("</ul>\n");
+}
+
+/// What stands between back-ticks, as our messages quote names, becomes code.
+fn quoted(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, (name, after))) =
+        rest.split_once('`').and_then(|(b, r)| Some((b, r.split_once('`')?)))
+    {
+        let _ = write!(out, "{}<code>{}</code>", escape(before), escape(name));
+        rest = after;
+    }
+    out + &escape(rest)
 }
 
 /// A length of time in its two largest units.

@@ -25,7 +25,7 @@ li p{margin:.15rem 0 0}\
 .tag{font-size:.75rem;font-weight:600;padding:.1rem .5rem;border:1px solid;border-radius:1rem;margin-left:.4rem;\
 color:var(--soft)}\
 .tag.bad{color:var(--bad)}.tag.warn{color:var(--warn)}\
-a{color:var(--link)}\
+a{color:var(--link)}code{font-size:.9em}\
 nav{display:flex;flex-wrap:wrap;gap:.4rem 1.1rem;margin-top:2rem}";
 
 /// The `Content-Security-Policy`: this style sheet, and nothing else.

@@ -104,7 +104,7 @@ fn trouble_and_notices_are_shown() {
         broken_rules: 1,
         untold: vec![untold(), Untold { refused: true, messages: 2, ..untold() }],
         notices: vec![
-            (NoticeKind::Watches, "the bot at localhost:3000".to_owned()),
+            (NoticeKind::Watches, "job `bot`: `<b>`, `odd".to_owned()),
             (NoticeKind::Off, "safety off: set BOT_MODE=paper".to_owned()),
         ],
         ..quiet()
@@ -116,7 +116,7 @@ fn trouble_and_notices_are_shown() {
         "<li>1 rule ended with an error.</li>",
         "<b>ops/webhook</b> <span class=\"soft\">5f3a: 1 message, tried again in 1m</span><p>503 Service Unavailable</p>",
         "2 messages, refused; made anew when its alerts change",
-        "<h2>Watches</h2>\n<ul>\n<li>the bot at localhost:3000</li>",
+        "<h2>Watches</h2>\n<ul>\n<li>job <code>bot</code>: <code>&lt;b&gt;</code>, `odd</li>",
         "<h2>Switched off</h2>\n<ul>\n<li>safety off: set BOT_MODE=paper</li>",
     ] {
         assert!(page.contains(expected), "{expected} in {page}");
