@@ -1,4 +1,7 @@
 //! A small HTTP server for this machine: for the simulated bot, and in place of Slack and webhooks.
+//!
+//! Not `api`'s, whose limits, metrics and access rules are those of botwatch's own address: what it counts there would
+//! be said of botwatch.
 
 use std::{convert::Infallible, io, net::Ipv4Addr, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use botwatch_core::{
-    alerting::{Done, EpisodeId, Machine, Reason, Result as DeliveryResult},
+    alerting::{DeliveryState, Done, EpisodeId, Machine, Reason, Result as DeliveryResult},
     model::{AlertState, Duration, Ending, Labels, Timestamp},
 };
 
@@ -69,7 +69,7 @@ struct Seen {
     description: String,
     ours: bool,
     ended: Option<Ending>,
-    /// Its groups' first turn or, once it was told, the next one.
+    /// Its groups' first turn or, once it was told, the next one; none while a message about its end is on its way.
     turn: Option<Timestamp>,
     inhibited: Option<Arc<str>>,
     /// Somebody was told that it fires, and not yet that it ended.
@@ -148,13 +148,17 @@ fn seen(machine: &Machine, episode: &botwatch_core::alerting::Episode) -> Seen {
     let notified = episode.notified();
     let text =
         |name| Some(notified.alert.annotations.value(name).to_owned()).filter(|t: &String| !t.is_empty());
+    let about_its_end = |d: &DeliveryState| {
+        d.delivery.alerts.iter().any(|a| a.episode == episode.id && a.alert.ends_at.is_some())
+    };
+    let turn = machine.groups_with(episode).map(botwatch_core::alerting::Group::next_flush).min();
     Seen {
         id: episode.id,
         labels: episode.alert.labels.clone(),
         description: text("description").or_else(|| text("summary")).unwrap_or_default(),
         ours: !episode.rules.is_empty(),
         ended: episode.ended.map(|e| e.why),
-        turn: machine.groups_with(episode).map(botwatch_core::alerting::Group::next_flush).min(),
+        turn: turn.filter(|_| !machine.deliveries().any(about_its_end)),
         inhibited,
         owed: machine.ledger().any(|row| row.episode == episode.id),
     }
