@@ -6,11 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use crate::model::{Duration, Labels, Matcher};
+use crate::model::{Duration, Labels, Matcher, go_quote};
 
 use super::{
     GroupBy, Route,
-    matchers::{go_quote, print_list},
+    matchers::print_list,
     options::{GROUP_INTERVAL, GROUP_WAIT, REPEAT_INTERVAL},
 };
 

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, fmt, hash, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeMap};
 
-use super::METRIC_NAME;
+use super::{METRIC_NAME, go_quote};
 
 /// A label set's identity: FNV-1a 64 over sorted `name 0xFF value 0xFF …`, printed as 16 hex digits (spec D-1).
 /// The same bytes give the same fingerprint in every version and on every machine.
@@ -231,15 +231,15 @@ impl fmt::Debug for Labels {
 }
 
 impl fmt::Display for Labels {
-    /// `{a="b", c="d"}`, names that are no legacy names quoted.
+    /// `{a="b", c="d"}`, names that are no legacy names quoted; as Go's `Labels.String`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
         for (i, (n, v)) in self.iter().enumerate() {
             let comma = if i > 0 { ", " } else { "" };
             if is_legacy_label_name(n) {
-                write!(f, "{comma}{n}={v:?}")?;
+                write!(f, "{comma}{n}={}", go_quote(v))?;
             } else {
-                write!(f, "{comma}{n:?}={v:?}")?;
+                write!(f, "{comma}{}={}", go_quote(n), go_quote(v))?;
             }
         }
         f.write_str("}")

@@ -290,6 +290,7 @@ fn described_series() {
     assert!(labels.is_empty());
     let SeriesValue::Histogram(h) = &values[1] else { panic!("{values:?}") };
     assert_eq!((h.schema, h.sum, h.count, &h.buckets[..]), (1, 4.0, 5.0, &[2.0, 2.0][..]));
+    assert_eq!(parse_series("h {{sum:1}}").expect("parses").1.len(), 1);
     for bad in ["a 1x", "a 1+x2", "a {{sum:1 sum:2}}", "a {{foo:1}}", "a x", "a 1x99999999999", "a{b=c} 1"] {
         assert!(parse_series(bad).is_err(), "{bad}");
     }

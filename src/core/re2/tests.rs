@@ -129,6 +129,8 @@ fn references_follow_gos_rules() {
         ("$01", ""),
         ("$1234567890123", ""),
         ("$é", ""),
+        ("é$1é", "é"),
+        ("é${1}é", "éaé"),
     ] {
         let mut out = String::new();
         expand(replacement, &captures, &mut out);

@@ -3,15 +3,12 @@
 //!
 //! [`Spec`] is a rule as somebody wrote it, [`Rule`] one that was checked; reading a file is the caller's affair.
 
-mod expand;
-mod md5;
 mod process;
 mod rule;
 
 #[cfg(test)]
 mod tests;
 
-pub use md5::md5;
 pub use process::process;
 pub use rule::{
     Action, DEFAULT_REGEX, DEFAULT_REPLACEMENT, DEFAULT_SEPARATOR, NameValidation, Problem, Rule, Spec,

@@ -1,7 +1,9 @@
 //! Applying rules.
 
-use super::{Rule, expand::expand, md5::md5, rule::Action};
-use crate::model::LabelsBuilder;
+use regex::Captures;
+
+use super::{Rule, rule::Action};
+use crate::{model::LabelsBuilder, re2};
 
 /// Applies the rules in order. False when one of them drops the whole set; the labels are then as far as they got.
 pub fn process(rules: &[Rule], labels: &mut LabelsBuilder) -> bool {
@@ -25,7 +27,7 @@ fn rewrite(rule: &Rule, labels: &mut LabelsBuilder) {
     match rule.action {
         Action::Replace => replace(rule, labels),
         Action::HashMod => {
-            let hash = md5(source(rule, labels).as_bytes());
+            let hash = md5::compute(source(rule, labels).as_bytes());
             let mut last = [0; 8];
             last.copy_from_slice(&hash[8..]);
             let slot = u64::from_be_bytes(last).checked_rem(rule.modulus).unwrap_or_default();
@@ -56,6 +58,13 @@ fn rewrite(rule: &Rule, labels: &mut LabelsBuilder) {
         }
         Action::Keep | Action::Drop | Action::KeepEqual | Action::DropEqual => {}
     }
+}
+
+/// A template with its references filled in.
+fn expand(template: &str, captures: &Captures<'_>) -> String {
+    let mut out = String::new();
+    re2::expand(template, captures, &mut out);
+    out
 }
 
 fn replace(rule: &Rule, labels: &mut LabelsBuilder) {

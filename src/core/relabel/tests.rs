@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{md5::md5, *};
+use super::*;
 use crate::model::Labels;
 
 /// `action: replace, source_labels: a b, regex: x` → a spec.
@@ -128,30 +128,6 @@ fn sets_are_kept_and_dropped() {
 }
 
 #[test]
-fn variables_are_gos() {
-    let regex = regex::Regex::new("^(a)(?P<name>b)?(c)?$").expect("compiles");
-    for (template, expected) in [
-        ("$1$2", "ab"),
-        ("${1}x", "ax"),
-        ("$1x", ""),
-        ("$name-${name}", "b-b"),
-        ("$$1", "$1"),
-        ("$", "$"),
-        ("a$-b", "a$-b"),
-        ("${", "${"),
-        ("${1", "${1"),
-        ("${}", "${}"),
-        ("$0", "ab"),
-        ("$01", ""),
-        ("$3$9$99999999999999999999", ""),
-        ("ü$1ü", "ü"),
-        ("ü${1}ü", "üaü"),
-    ] {
-        assert_eq!(expand::expand(template, &regex.captures("ab").expect("matches")), expected, "{template}");
-    }
-}
-
-#[test]
 fn all_problems_are_told() {
     for (rule, keys) in [
         ("action: replace", vec!["target_label"]),
@@ -203,27 +179,6 @@ fn legacy_names_and_their_templates() {
         let rule = Spec { target_label: Some(target.to_owned()), ..Spec::default() };
         assert_eq!(Rule::new(rule.clone(), NameValidation::Legacy).is_ok(), valid, "{target}");
         assert!(Rule::new(rule, NameValidation::Utf8).is_ok());
-    }
-}
-
-#[test]
-fn md5_is_rfc_1321s() {
-    let hex = |text: &str| md5(text.as_bytes()).map(|b| format!("{b:02x}")).concat();
-    for (text, hash) in [
-        ("", "d41d8cd98f00b204e9800998ecf8427e"),
-        ("a", "0cc175b9c0f1b6a831c399e269772661"),
-        ("message digest", "f96b697d7cb7938d525a2f31aaf161d0"),
-        ("abcdefghijklmnopqrstuvwxyz", "c3fcd3d76192e4007dfb496cca67e13b"),
-        (
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
-            "d174ab98d277d9f5a5611c2c9f419d9f",
-        ),
-        (
-            "12345678901234567890123456789012345678901234567890123456789012345678901234567890",
-            "57edf4a22be3c955ac49da2e2107b67a",
-        ),
-    ] {
-        assert_eq!(hex(text), hash, "{text}");
     }
 }
 

@@ -2,46 +2,15 @@
 
 use std::fmt::Write as _;
 
+use crate::model::{is_printable, push_quoted};
+
 /// Go's `strconv.Quote`.
 pub(super) fn quoted(text: &str, quote: char) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push(quote);
-    for c in text.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            c if c == quote => {
-                out.push('\\');
-                out.push(c);
-            }
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{b}' => out.push_str("\\v"),
-            c if (c as u32) < 0x20 || c == '\u{7f}' => {
-                let _ = write!(out, "\\x{:02x}", c as u32);
-            }
-            c if printable(c) => out.push(c),
-            c if (c as u32) < 0x10000 => {
-                let _ = write!(out, "\\u{:04x}", c as u32);
-            }
-            c => {
-                let _ = write!(out, "\\U{:08x}", c as u32);
-            }
-        }
-    }
+    text.chars().for_each(|c| push_quoted(c, quote, &mut out));
     out.push(quote);
     out
-}
-
-/// Whether Go prints a character as it is: none that controls, separates or is invisible.
-fn printable(c: char) -> bool {
-    !(c.is_control()
-        || (c.is_whitespace() && c != ' ')
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-        || matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'))
 }
 
 /// Text for HTML, as the function `html` escapes it; for attributes in quotes, too.
@@ -80,7 +49,7 @@ pub(super) fn js(text: &str) -> String {
             '<' | '>' | '&' | '=' => {
                 let _ = write!(out, "\\u{:04X}", c as u32);
             }
-            c if printable(c) => out.push(c),
+            c if is_printable(c) => out.push(c),
             c => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     let _ = write!(out, "\\u{unit:04X}");

@@ -1,7 +1,7 @@
 //! Logging in (RFC 4954): PLAIN, LOGIN, CRAM-MD5, XOAUTH2.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use botwatch_core::{model::Secret, relabel::md5};
+use botwatch_core::model::Secret;
 
 use super::{
     Error,
@@ -142,11 +142,11 @@ fn challenge(reply: &Reply) -> Vec<u8> {
 fn hmac_md5(key: &[u8], message: &[u8]) -> [u8; 16] {
     let mut block = [0u8; 64];
     if key.len() > block.len() {
-        block[..16].copy_from_slice(&md5(key));
+        block[..16].copy_from_slice(&*md5::compute(key));
     } else {
         block[..key.len()].copy_from_slice(key);
     }
-    let padded = |pad: u8, rest: &[u8]| md5(&[&block.map(|b| b ^ pad)[..], rest].concat());
+    let padded = |pad: u8, rest: &[u8]| md5::compute([&block.map(|b| b ^ pad)[..], rest].concat()).0;
     padded(0x5c, &padded(0x36, message))
 }
 

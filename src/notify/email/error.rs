@@ -6,7 +6,7 @@ use crate::net;
 /// Why a message was not delivered. No text has a secret in it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A certificate, secret or token can't be had.
+    /// No connection, or a certificate, secret or token that can't be had.
     #[error(transparent)]
     Net(#[from] net::Error),
     /// A setting can't work.
@@ -31,30 +31,6 @@ pub enum Error {
         /// `to` or `from`.
         field: &'static str,
         /// What is wrong with it.
-        reason: String,
-    },
-    /// The name has no address.
-    #[error("can't resolve `{host}`: {reason}")]
-    Dns {
-        /// Name.
-        host: String,
-        /// The resolver's words.
-        reason: String,
-    },
-    /// No connection.
-    #[error("can't connect to {peer}: {reason}")]
-    Connect {
-        /// Host and port.
-        peer: String,
-        /// The system's words.
-        reason: String,
-    },
-    /// The handshake failed.
-    #[error("TLS with {peer}: {reason}")]
-    Tls {
-        /// Host and port.
-        peer: String,
-        /// What TLS says.
         reason: String,
     },
     /// The server refused a step.
@@ -130,10 +106,7 @@ impl Error {
             Self::Net(e) => e.is_permanent(),
             Self::Option { .. } | Self::Template { .. } | Self::Address { .. } | Self::NoUtf8 => true,
             Self::Refused { permanent, .. } | Self::Recipients { permanent, .. } => *permanent,
-            Self::Dns { .. }
-            | Self::Connect { .. }
-            | Self::Tls { .. }
-            | Self::Protocol { .. }
+            Self::Protocol { .. }
             | Self::Timeout { .. }
             | Self::Broken { .. }
             | Self::Unanswered { .. }

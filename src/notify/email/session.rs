@@ -140,7 +140,7 @@ impl Session<'_> {
     /// The first address that answers.
     async fn connect(&self) -> Result<(TcpStream, IpAddr), Error> {
         let host = self.options.host.trim_start_matches('[').trim_end_matches(']');
-        let dns = |reason: String| Error::Dns { host: host.to_owned(), reason };
+        let dns = |reason: String| Error::from(net::Error::Dns { host: host.to_owned(), reason });
         let lookup = tokio::net::lookup_host((host, self.options.port));
         let found: Vec<_> = match timeout_at(self.deadline, lookup).await {
             Ok(found) => found.map_err(|e| dns(e.to_string()))?.collect(),
@@ -156,7 +156,7 @@ impl Session<'_> {
                 Ok(Err(_)) => "no answer".to_owned(),
                 Err(_) => return Err(Error::Timeout { step: "the connection" }),
             };
-            last = Error::Connect { peer: self.peer(), reason };
+            last = net::Error::Connect { peer: self.peer(), reason }.into();
         }
         Err(last)
     }
@@ -182,7 +182,7 @@ impl Session<'_> {
             Ok(Err(e)) => {
                 let tls = e.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
                 let reason = tls.map_or_else(|| e.to_string(), net::tls_reason);
-                Err(Error::Tls { peer: self.peer(), reason })
+                Err(net::Error::Tls { peer: self.peer(), reason }.into())
             }
             Err(_) => Err(Error::Timeout { step: "the TLS handshake" }),
         }

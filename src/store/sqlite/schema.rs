@@ -82,6 +82,12 @@ fn migrate(db: &mut Connection, path: &Path) -> Result<(), Error> {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".format-{found}"));
         db.backup("main", Path::new(&name), None::<fn(rusqlite::backup::Progress)>)?;
+        tracing::info!(
+            from = found,
+            to = FORMAT,
+            kept = %Path::new(&name).display(),
+            "the journal gets a newer format; an older version of botwatch reads the file that is kept, in its place"
+        );
     }
     for (step, migration) in MIGRATIONS.iter().enumerate().skip(found.max(0) as usize) {
         let transaction = db.transaction()?;

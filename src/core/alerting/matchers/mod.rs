@@ -10,4 +10,4 @@ mod utf8;
 mod tests;
 
 pub use parse::{Error, Mode, Parsed, Warning, parse, parse_in, parse_one};
-pub use print::{go_quote, print_list, print_one};
+pub use print::{print_list, print_one};

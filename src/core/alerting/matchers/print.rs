@@ -1,6 +1,6 @@
-//! Matchers as text, and Go's quoting.
+//! Matchers as text.
 
-use crate::model::Matcher;
+use crate::model::{Matcher, go_quote};
 
 use super::utf8::is_reserved;
 
@@ -28,39 +28,4 @@ pub fn print_one(matcher: &Matcher) -> String {
 pub fn print_list(matchers: &[Matcher]) -> String {
     let all: Vec<String> = matchers.iter().map(print_one).collect();
     format!("{{{}}}", all.join(","))
-}
-
-/// A text in double quotes as Go's `strconv.Quote` writes it. Group keys contain it, and receivers derive their
-/// deduplication keys from those (spec D-3), so it must not differ by a byte.
-pub fn go_quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\x07' => out.push_str("\\a"),
-            '\x08' => out.push_str("\\b"),
-            '\x0c' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\x0b' => out.push_str("\\v"),
-            ' '..='~' => out.push(c),
-            c if c < ' ' || c == '\x7f' => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c if is_printable(c) => out.push(c),
-            c if u32::from(c) < 0x1_0000 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push_str(&format!("\\U{:08x}", u32::from(c))),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// Letters, marks, numbers, punctuation and symbols, as Go's `strconv.IsPrint`. The standard library's escaping
-/// knows the same tables; behind another character it leaves combining marks alone, as Go does.
-fn is_printable(c: char) -> bool {
-    let mut pair = String::from("a");
-    pair.push(c);
-    pair.escape_debug().eq(pair.chars())
 }

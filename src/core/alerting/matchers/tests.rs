@@ -127,19 +127,6 @@ fn exactly_one_matcher() {
     }
 }
 
-#[test]
-fn quotes_as_go_does() {
-    for (text, quoted) in [
-        ("plain 'x'", r#""plain 'x'""#),
-        ("a\"b\\c", r#""a\"b\\c""#),
-        ("\x07\x08\x0c\n\r\t\x0b\0\x7f", r#""\a\b\f\n\r\t\v\x00\x7f""#),
-        ("Σ🙂e\u{301}", "\"Σ🙂e\u{301}\""),
-        ("\u{a0}\u{200b}\u{e000}\u{10ffff}\u{85}", r#""\u00a0\u200b\ue000\U0010ffff\u0085""#),
-    ] {
-        assert_eq!(go_quote(text), quoted);
-    }
-}
-
 proptest::proptest! {
     /// What is printed means the same again, in every grammar that can say it.
     #[test]

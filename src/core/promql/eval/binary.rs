@@ -156,16 +156,18 @@ fn vectors(
     let (many, one) = if swapped { (r, l) } else { (l, r) };
     let (fill_many, fill_one) =
         if swapped { (m.fill_right, m.fill_left) } else { (m.fill_left, m.fill_right) };
+    let op_span = b.op_span;
     let mut ones: HashMap<Labels, El> = HashMap::new();
     for e in one {
         let sig = signature(&e.labels, m);
         if let Some(first) = ones.get(&sig) {
             let side = if swapped { "left" } else { "right" };
+            let (a, b) = if first.labels <= e.labels { (first, &e) } else { (&e, first) };
             let message = format!(
                 "found duplicate series for the match group {sig} on the {side} hand-side of the operation: [{}, {}];many-to-many matching not allowed: matching labels must be unique on one side",
-                e.labels, first.labels
+                a.labels, b.labels
             );
-            return Err(EvalError::new(b.op_span, message));
+            return Err(EvalError::new(op_span, message));
         }
         ones.insert(sig, e);
     }
@@ -216,6 +218,13 @@ impl Join<'_> {
             incompatible(engine, self.b);
             return Ok(());
         }
+        // Also of what the comparison leaves out: an error must not come and go with the values.
+        let one_to_one = self.m.card == Cardinality::OneToOne;
+        if one_to_one && !self.seen_groups.insert(sig) {
+            let message =
+                "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
+            return Err(EvalError::new(self.b.op_span, message));
+        }
         let result = scalar_op(op, l, r);
         let v = match (op.is_comparison(), self.b.bool_modifier, result) {
             (true, true, result) => f64::from(result.is_some()),
@@ -225,12 +234,7 @@ impl Join<'_> {
         let drops = !op.is_comparison() || self.b.bool_modifier;
         let delayed = engine.options.delayed_name_removal;
         let labels = self.result_labels(many, one, drops && !delayed);
-        if self.m.card == Cardinality::OneToOne {
-            if !self.seen_groups.insert(sig) {
-                let message = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
-                return Err(EvalError::new(self.b.op_span, message));
-            }
-        } else if !self.seen.insert(labels.clone()) {
+        if !one_to_one && !self.seen.insert(labels.clone()) {
             let message = "multiple matches for labels: grouping labels must ensure unique matches";
             return Err(EvalError::new(self.b.op_span, message));
         }

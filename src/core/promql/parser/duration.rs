@@ -66,7 +66,13 @@ impl Parser<'_> {
         Ok(left)
     }
 
+    /// A sign is weaker than `^`: -2 ^ 2 is -4.
     fn duration_power(&mut self, depth: usize) -> Result<DurationExpr> {
+        if let Some(negative) = self.take_one(&[("-", true), ("+", false)]) {
+            self.deeper(depth)?;
+            let power = self.duration_power(depth + 1)?;
+            return Ok(if negative { DurationExpr::Unary(true, Box::new(power)) } else { power });
+        }
         let base = self.duration_term(depth)?;
         if self.take_op("^") {
             self.deeper(depth)?;
@@ -76,6 +82,7 @@ impl Parser<'_> {
         Ok(base)
     }
 
+    /// One duration with its sign.
     fn duration_term(&mut self, depth: usize) -> Result<DurationExpr> {
         self.deeper(depth)?;
         if let Some(negative) = self.take_one(&[("-", true), ("+", false)]) {

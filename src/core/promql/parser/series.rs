@@ -85,8 +85,11 @@ fn end_of_series(text: &str) -> usize {
                 '"' | '\'' | '`' => quoted = Some(c),
                 '{' => braces = true,
                 '}' => braces = false,
-                c if c.is_whitespace() && !braces && seen && !text[i..].trim_start().starts_with('{') => {
-                    return i;
+                c if c.is_whitespace() && !braces && seen => {
+                    let rest = text[i..].trim_start();
+                    if !rest.starts_with('{') || rest.starts_with("{{") {
+                        return i;
+                    }
                 }
                 _ => {}
             },

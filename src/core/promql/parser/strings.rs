@@ -1,5 +1,7 @@
 //! Go string literals: bytes in, text out, and back.
 
+use crate::model::push_quoted;
+
 /// The bytes of a literal's inside; `Err` is the offset of a bad escape in it.
 pub(super) fn unquote(inside: &str, quote: char) -> Result<Vec<u8>, usize> {
     if quote == '`' {
@@ -76,7 +78,7 @@ pub(in crate::promql) fn quote(bytes: &[u8]) -> String {
             Err(e) => std::str::from_utf8(&rest[..e.valid_up_to()]).unwrap_or_default(),
         };
         for c in valid.chars() {
-            quote_char(c, &mut out);
+            push_quoted(c, '"', &mut out);
         }
         rest = &rest[valid.len()..];
         if let Some((b, more)) = rest.split_first() {
@@ -86,21 +88,4 @@ pub(in crate::promql) fn quote(bytes: &[u8]) -> String {
     }
     out.push('"');
     out
-}
-
-fn quote_char(c: char, out: &mut String) {
-    match c {
-        '"' => out.push_str("\\\""),
-        '\\' => out.push_str("\\\\"),
-        '\u{7}' => out.push_str("\\a"),
-        '\u{8}' => out.push_str("\\b"),
-        '\u{c}' => out.push_str("\\f"),
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        '\u{b}' => out.push_str("\\v"),
-        c if (c as u32) < 0x20 || c as u32 == 0x7f => out.push_str(&format!("\\x{:02x}", c as u32)),
-        c if c.is_control() || c == '\u{feff}' => out.push_str(&format!("\\u{:04x}", c as u32)),
-        c => out.push(c),
-    }
 }

@@ -12,7 +12,7 @@ use super::{
     smtp::{Act, Encryption, Rule, Script, Smtp},
 };
 use crate::{
-    net::{Grant, OAuth2, ProxyOptions, SecretSource, TlsOptions},
+    net::{self, Grant, OAuth2, ProxyOptions, SecretSource, TlsOptions},
     notify::{
         EmailAuth, EmailOptions, EmailTls,
         email::{
@@ -114,7 +114,7 @@ async fn what_cannot_be_trusted_gets_nothing() {
         let options =
             EmailOptions { tls: strange.clone(), auth: password(), tls_mode: mode, ..options(&server) };
         let error = deliver(&options, "a@example.org").await.unwrap_err();
-        assert!(!error.is_permanent() && matches!(error, Error::Tls { .. }), "{error}");
+        assert!(!error.is_permanent() && matches!(error, Error::Net(net::Error::Tls { .. })), "{error}");
     }
     // Another name than the certificate's, and the name that makes up for it.
     let by_name = |name: &str| {

@@ -1,3 +1,5 @@
+mod scripts;
+
 use std::{fs, path::PathBuf, sync::Arc};
 
 use super::*;
@@ -18,7 +20,12 @@ struct Memory(Vec<Series>);
 impl Memory {
     /// Adds a series described as in promtool's tests, a value each `interval` ms.
     fn load(&mut self, text: &str, interval: i64, source: u32) -> Result<(), &'static str> {
-        let (labels, values) = parse_series(text).unwrap_or_else(|e| panic!("{text}: {e:?}"));
+        let (labels, values) = match parse_series(text) {
+            Ok(parsed) => parsed,
+            // The algebra of histograms is not built yet.
+            Err(_) if text.contains("{{") => return Err("native histogram"),
+            Err(e) => panic!("{text}: {e:?}"),
+        };
         let (mut t, mut v) = (Vec::new(), Vec::new());
         for (i, value) in values.into_iter().enumerate() {
             let value = match value {
