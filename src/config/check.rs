@@ -1,6 +1,9 @@
 //! Checks across sections and files: names that refer to others, values that bound each other, what a channel needs.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use botwatch_core::{
     diag::{Diagnostic, nearest},
@@ -18,9 +21,10 @@ pub(super) fn check(file: &File, found: &mut Vec<Diagnostic>) {
     let global = file.global.as_ref().unwrap_or(&empty);
     jobs(file, global, found);
     let receivers = receivers(file, global, found);
+    let intervals = intervals(file, found);
     if let Some(route) = &file.route {
         root(route, found);
-        routes(route, &receivers, found);
+        routes(route, &receivers, &intervals, found);
     }
     fallbacks(file, &receivers, found);
     alertmanagers(file, found);
@@ -198,14 +202,61 @@ fn root(route: &Route, found: &mut Vec<Diagnostic>) {
         let d = at.error("conflict", "the root route has no siblings to continue with");
         found.push(d.label("remove `continue`"));
     }
+    for (key, names) in [
+        ("mute_time_intervals", &route.mute_time_intervals),
+        ("active_time_intervals", &route.active_time_intervals),
+    ] {
+        if let Some(first) = names.iter().flatten().next() {
+            let d = first.error(
+                "conflict",
+                format!("the root route can't have `{key}`: it takes what no other takes"),
+            );
+            found.push(d.label("move it into a route under `routes`"));
+        }
+    }
 }
 
-fn routes(route: &Route, receivers: &BTreeMap<&str, &Receiver>, found: &mut Vec<Diagnostic>) {
+/// The names of time intervals, each once over both lists (spec alertmanager §1.5).
+fn intervals<'f>(file: &'f File, found: &mut Vec<Diagnostic>) -> BTreeSet<&'f str> {
+    let mut seen: BTreeMap<&str, &At<Arc<str>>> = BTreeMap::new();
+    let all = file.mute_time_intervals.iter().chain(&file.time_intervals).flatten();
+    for name in all.filter_map(|i| i.name.as_ref()).filter(|n| !n.is_empty()) {
+        if let Some(first) = seen.get(&*name.value) {
+            let d = name.error("duplicate-name", format!("two time intervals are called `{}`", name.value));
+            found.push(d.label(first_at(first.place.as_ref())));
+        } else {
+            seen.insert(&name.value, name);
+        }
+    }
+    seen.into_keys().collect()
+}
+
+fn known_interval(name: &At<Arc<str>>, intervals: &BTreeSet<&str>, found: &mut Vec<Diagnostic>) {
+    if intervals.contains(&*name.value) {
+        return;
+    }
+    let d = name.error("undefined-interval", format!("there is no time interval `{}`", name.value));
+    found.push(match nearest(&name.value, intervals.iter().copied()) {
+        Some(near) => d.label(format!("did you mean `{near}`?")),
+        None if intervals.is_empty() => d.label("there are no `time_intervals`"),
+        None => d.label("not among `time_intervals`"),
+    });
+}
+
+fn routes(
+    route: &Route,
+    receivers: &BTreeMap<&str, &Receiver>,
+    intervals: &BTreeSet<&str>,
+    found: &mut Vec<Diagnostic>,
+) {
+    for name in route.mute_time_intervals.iter().chain(&route.active_time_intervals).flatten() {
+        known_interval(name, intervals, found);
+    }
     if let Some(name) = route.receiver.as_ref().filter(|r| !r.is_empty()) {
         known_receiver(name, receivers, found);
     }
     for child in route.routes.iter().flatten() {
-        routes(child, receivers, found);
+        routes(child, receivers, intervals, found);
     }
 }
 

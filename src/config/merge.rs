@@ -15,6 +15,8 @@ pub(super) fn merge(files: Vec<File>, found: &mut Vec<Diagnostic>) -> File {
         append(&mut all.scrape_configs, &mut file.scrape_configs);
         append(&mut all.receivers, &mut file.receivers);
         append(&mut all.inhibit_rules, &mut file.inhibit_rules);
+        append(&mut all.time_intervals, &mut file.time_intervals);
+        append(&mut all.mute_time_intervals, &mut file.mute_time_intervals);
         append(&mut all.templates, &mut file.templates);
         let mut conflicts = Vec::new();
         match (&mut all.global, file.global.take()) {

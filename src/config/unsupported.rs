@@ -49,7 +49,6 @@ const fn ignored(section: &'static str, keys: &'static str, note: &'static str) 
 
 /// What later versions will do: "not yet supported by this version".
 pub const NOT_YET: &[Entry] = &[
-    later("", "time_intervals mute_time_intervals", "muting by time of day"),
     later("", "remote_write remote_read", "sending samples to, or reading them from, another database"),
     later("", "scrape_config_files", "scrape jobs in files of their own; put them under `scrape_configs`"),
     later("", "otlp", "OpenTelemetry metrics"),
@@ -112,7 +111,6 @@ pub const NOT_YET: &[Entry] = &[
     ),
     later("alerting", "alert_relabel_configs", "relabelling alerts before they are routed"),
     later("storage", "tsdb exemplars", "Prometheus' storage settings"),
-    later("route", "mute_time_intervals active_time_intervals", "muting by time of day"),
     later(
         "receivers[]",
         "pagerduty_configs telegram_configs discord_configs opsgenie_configs pushover_configs victorops_configs \

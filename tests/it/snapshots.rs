@@ -136,6 +136,7 @@ const WITHOUT_SNAPSHOT: &[&str] = &[
     "no-receiver",
     "not-utf8",
     "root-continue",
+    "root-intervals",
     "root-matchers",
     "route-depth",
     "zero-interval",

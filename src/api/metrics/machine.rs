@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use botwatch_core::{
-    alerting::{Counters, Machine, Phase, Reason},
+    alerting::{Counters, Machine, Phase},
     exposition::{Family, MetricType},
 };
 
@@ -44,10 +44,9 @@ impl Summary {
             sent: BTreeMap::new(),
         };
         for episode in machine.alerts().filter(|e| e.is_active()) {
-            let inhibited = |reason: &Reason| matches!(reason, Reason::Inhibited { .. });
             *if episode.standings.is_empty() {
                 &mut summary.unprocessed
-            } else if episode.standings.values().any(|s| inhibited(&s.reason)) {
+            } else if episode.standings.values().any(|s| s.reason.is_quiet()) {
                 &mut summary.suppressed
             } else {
                 &mut summary.active

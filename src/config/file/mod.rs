@@ -5,6 +5,7 @@ mod bot;
 mod global;
 mod http;
 mod inhibit;
+mod interval;
 mod receiver;
 mod relabel;
 mod route;
@@ -17,6 +18,7 @@ pub use http::{
     Authorization, BasicAuth, Header, Headers, Http, OAuth2, ProxyHeaders, Tls, TlsVersion, check_header_name,
 };
 pub use inhibit::InhibitRule;
+pub use interval::{Piece, TimeInterval};
 pub use receiver::{Email, Receiver, Retry, Slack, SlackAction, SlackConfirm, SlackField, Webhook, XOAuth2};
 pub use relabel::Relabel;
 pub use route::{MatcherMap, Matchers, RegexMap, Route};

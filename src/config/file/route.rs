@@ -35,6 +35,10 @@ section! {
         match_re: RegexMap,
         /// What an alert matches.
         matchers: Matchers,
+        /// Names of time intervals in which nothing new is told.
+        mute_time_intervals: Vec<At<Arc<str>>>,
+        /// Names of time intervals outside which nothing new is told.
+        active_time_intervals: Vec<At<Arc<str>>>,
         /// Labels for messages; values are templates.
         labels: Pairs,
         /// Child routes, tried in order.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Bot, Evaluation, Global, Http, InhibitRule, NoData, Receiver, Route, ScrapeConfig, StaticConfig, Storage,
-    SuppressedResolves, Web,
+    SuppressedResolves, TimeInterval, Web,
 };
 use crate::config::value::{At, section};
 
@@ -33,6 +33,10 @@ section! {
         receivers: Vec<Receiver>,
         /// Which alerts quieten which.
         inhibit_rules: Vec<InhibitRule>,
+        /// When routes are mute or active.
+        time_intervals: Vec<TimeInterval>,
+        /// Older name of `time_intervals`.
+        mute_time_intervals: Vec<TimeInterval>,
         /// Paths of template files; the last part may have `*`.
         templates: Vec<At<Arc<str>>>,
         /// Where and how much is kept.

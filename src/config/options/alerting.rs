@@ -13,7 +13,7 @@ use botwatch_core::{
 use super::{Context, integrations::Built, or, templates};
 use crate::config::{
     file::{self, MatcherMap, Matchers, RegexMap},
-    value::{Pairs, Place, place},
+    value::{At, Pairs, Place, place},
 };
 
 pub(super) fn alerting(
@@ -31,7 +31,13 @@ pub(super) fn alerting(
         let options = integration.options.clone();
         receivers.entry(Arc::clone(&options.id.receiver)).or_default().push(options);
     }
+    let intervals = file.mute_time_intervals.iter().chain(&file.time_intervals).flatten();
+    let named = intervals.filter_map(|i| {
+        let pieces = i.time_intervals.iter().flatten().map(file::Piece::interval).collect();
+        Some((Arc::clone(&i.name.as_ref()?.value), pieces))
+    });
     let options = Options {
+        time_intervals: named.collect(),
         route: file.route.as_ref().map_or_else(Route::default, |r| route(context, r, templates)),
         receivers,
         inhibit_rules: file.inhibit_rules.iter().flatten().map(inhibit_rule).collect(),
@@ -92,11 +98,15 @@ fn route(context: &mut Context<'_>, written: &file::Route, templates: &Templates
         group_interval: written.group_interval.as_ref().map(|d| d.value),
         repeat_interval: written.repeat_interval.as_ref().map(|d| d.value),
         continue_matching: or(written.r#continue.as_ref(), false),
-        mute_time_intervals: Vec::new(),
-        active_time_intervals: Vec::new(),
+        mute_time_intervals: values(written.mute_time_intervals.as_ref()),
+        active_time_intervals: values(written.active_time_intervals.as_ref()),
         labels: written.labels.as_ref().map_or_else(Labels::empty, Pairs::labels),
         routes: written.routes.iter().flatten().map(|r| route(context, r, templates)).collect(),
     }
+}
+
+fn values(list: Option<&Vec<At<Arc<str>>>>) -> Vec<Arc<str>> {
+    list.into_iter().flatten().map(|at| Arc::clone(&at.value)).collect()
 }
 
 /// The three notations together (spec alertmanager C-26).
@@ -119,7 +129,7 @@ fn inhibit_rule(written: &file::InhibitRule) -> InhibitRule {
             written.target_match.as_ref(),
             written.target_match_re.as_ref(),
         ),
-        equal: written.equal.iter().flatten().map(|e| Arc::clone(&e.value)).collect(),
+        equal: values(written.equal.as_ref()),
     }
 }
 

@@ -11,7 +11,6 @@ use super::{
     Delivery, DeliveryState, DropReason, Effect, EpisodeId, Group, IntegrationId, IntegrationOptions,
     Machine, NotifiedAlert, NotifyReason, Planned, Reason, Record, RetryPolicy, SuppressedResolves, WriteOff,
     delivery::{delivery_id, delivery_number},
-    inhibit::Inhibition,
     ledger::{Belief, Content, Lane, Question, decide},
 };
 
@@ -20,8 +19,8 @@ use super::{
 struct Snapshot {
     /// Firing, routed here, not quietened.
     firing: Vec<EpisodeId>,
-    /// Firing and quietened.
-    inhibited: Vec<(EpisodeId, Inhibition)>,
+    /// Firing and quietened, and by what.
+    quiet: Vec<(EpisodeId, Reason)>,
     /// Firing, no longer routed here.
     detached: Vec<EpisodeId>,
     /// Ended; `true` when quietened, which matters only to `suppressed_resolves: drop`.
@@ -56,7 +55,7 @@ impl Machine {
         let before = self.state.seq;
         let Some(group) = self.state.groups.get(number) else { return };
         let (interval, first) = (group.settings.interval, !group.flushed);
-        let snapshot = self.snapshot(group);
+        let snapshot = self.snapshot(now, group);
         for listener in self.listeners(group) {
             self.ask(now, number, &listener, &snapshot, effects);
         }
@@ -83,32 +82,53 @@ impl Machine {
         effects: &mut Vec<Effect>,
     ) {
         let Some(group) = self.state.groups.get(number) else { return };
-        let snapshot = self.snapshot(group);
+        let snapshot = self.snapshot(now, group);
         let listeners: Vec<Listener> = self.listeners(group);
         for listener in listeners.iter().filter(|l| *l.integration.receiver == *receiver) {
             self.ask(now, number, listener, &snapshot, effects);
         }
     }
 
-    fn snapshot(&self, group: &Group) -> Snapshot {
+    fn snapshot(&self, now: Timestamp, group: &Group) -> Snapshot {
         let drops = self.options.suppressed_resolves == SuppressedResolves::Drop;
         let mut snapshot = Snapshot::default();
+        let muted = self.muted(now, group);
         for (id, member) in &group.members {
             let Some(episode) = self.state.episodes.get(*id) else { continue };
             let labels = &episode.alert.labels;
             match episode.ended {
                 Some(ended) => {
-                    let quiet = drops && self.inhibitor.inhibits(labels).is_some();
+                    let quiet = drops && (muted.is_some() || self.inhibitor.inhibits(labels).is_some());
                     snapshot.ended.push((*id, ended.at, quiet));
                 }
                 None if member.detached => snapshot.detached.push(*id),
-                None => match self.inhibitor.inhibits(labels) {
-                    Some(by) => snapshot.inhibited.push((*id, by)),
-                    None => snapshot.firing.push(*id),
-                },
+                None => {
+                    let inhibited = self.inhibitor.inhibits(labels);
+                    let inhibited =
+                        inhibited.map(|i| Reason::Inhibited { by: i.by, rule: i.rule, name: i.name });
+                    match inhibited.or_else(|| muted.clone()) {
+                        Some(reason) => snapshot.quiet.push((*id, reason)),
+                        None => snapshot.firing.push(*id),
+                    }
+                }
             }
         }
         snapshot
+    }
+
+    /// Why a group tells nothing new at this time of day, if so.
+    fn muted(&self, now: Timestamp, group: &Group) -> Option<Reason> {
+        let route = self.routes.find(&group.route).map(|i| self.routes.node(i))?;
+        let during = |name: &Arc<str>| {
+            let intervals = self.options.time_intervals.get(name);
+            intervals.is_some_and(|all| all.iter().any(|interval| interval.contains(now)))
+        };
+        let mute: Vec<Arc<str>> = route.mute.iter().filter(|name| during(name)).cloned().collect();
+        if !mute.is_empty() {
+            return Some(Reason::Muted { during: mute });
+        }
+        let idle = !route.active.is_empty() && !route.active.iter().any(during);
+        idle.then(|| Reason::Inactive { outside: route.active.clone() })
     }
 
     /// The integrations that a group concerns: its receiver's, those that stand in for one that can't be told, and
@@ -176,7 +196,7 @@ impl Machine {
     fn verdict(&self, now: Timestamp, group: &Group, to: &Listener, snapshot: &Snapshot) -> Verdict {
         let mut verdict = Verdict::default();
         if *to.integration.kind == *NO_INTEGRATION {
-            let ids = snapshot.firing.iter().chain(snapshot.inhibited.iter().map(|(id, _)| id));
+            let ids = snapshot.firing.iter().chain(snapshot.quiet.iter().map(|(id, _)| id));
             verdict.reasons.extend(
                 ids.chain(snapshot.ended.iter().map(|(id, ..)| id)).map(|id| (*id, Reason::NoIntegrations)),
             );
@@ -285,10 +305,7 @@ impl Machine {
             }
         };
         if to.hears_news {
-            for (id, by) in &snapshot.inhibited {
-                let reason = Reason::Inhibited { by: by.by, rule: by.rule, name: Arc::clone(&by.name) };
-                verdict.reasons.push((*id, reason));
-            }
+            verdict.reasons.extend(snapshot.quiet.iter().cloned());
             for id in &snapshot.firing {
                 match belief(id) {
                     _ if !self.options.enabled => verdict.reasons.push((*id, Reason::Disabled)),

@@ -50,6 +50,7 @@ mod flush;
 mod group;
 mod inhibit;
 mod intake;
+mod interval;
 mod invariants;
 mod ledger;
 mod machine;
@@ -73,6 +74,9 @@ pub use checkpoint::{CHECKPOINT_FORMAT, Checkpoint, CheckpointError, Row, Table}
 pub use delivery::{DONE_EPISODES_MAX, DeliveryState, Done, Phase, Result};
 pub use episode::{Ended, Episode, Standing};
 pub use group::{Group, Member};
+pub use interval::{
+    MonthDays, TimeInterval, parse_minute, parse_month_days, parse_months, parse_weekdays, parse_years,
+};
 pub use ledger::{Certainty, Lane, Refused, Told};
 pub use machine::Machine;
 pub use options::{

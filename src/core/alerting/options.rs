@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::model::{Duration, Labels, Matcher};
 
-use super::IntegrationId;
+use super::{IntegrationId, TimeInterval};
 
 /// Alertmanager's default `group_wait` (spec C-22).
 pub const GROUP_WAIT: Duration = Duration::from_secs(30);
@@ -26,9 +26,11 @@ pub struct Options {
     pub receivers: BTreeMap<Arc<str>, Vec<IntegrationOptions>>,
     /// In the order written: the first that applies is the reason given.
     pub inhibit_rules: Vec<InhibitRule>,
+    /// By name: a time lies in one when it lies in any of its pieces.
+    pub time_intervals: BTreeMap<Arc<str>, Vec<TimeInterval>>,
     /// The lease of alerts from outside that come without `ends_at`.
     pub resolve_timeout: Duration,
-    /// What becomes of the resolve of an alert that is inhibited when it ends.
+    /// What becomes of the resolve of an alert that is inhibited or muted when it ends.
     pub suppressed_resolves: SuppressedResolves,
     /// `false`: everything is decided up to the point of sending, nothing is sent, and the reason says so.
     pub enabled: bool,
@@ -46,6 +48,7 @@ impl Default for Options {
             route: Route { receiver: Some(Arc::clone(&receiver)), ..Route::default() },
             receivers: BTreeMap::from([(receiver, Vec::new())]),
             inhibit_rules: Vec::new(),
+            time_intervals: BTreeMap::new(),
             resolve_timeout: RESOLVE_TIMEOUT,
             suppressed_resolves: SuppressedResolves::Send,
             enabled: true,
@@ -229,7 +232,7 @@ pub struct InhibitRule {
     pub equal: Vec<Arc<str>>,
 }
 
-/// What becomes of the resolve of an alert that is inhibited when it ends.
+/// What becomes of the resolve of an alert that is inhibited or muted when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SuppressedResolves {
     /// Whoever was told that it fires is told that it ended (DESIGN §2.2).

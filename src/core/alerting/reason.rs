@@ -58,6 +58,16 @@ pub enum Reason {
         #[serde(default)]
         name: Arc<str>,
     },
+    /// It is a time at which its route is mute.
+    Muted {
+        /// The time intervals of the route that it lies in.
+        during: Vec<Arc<str>>,
+    },
+    /// It is no time at which its route is active.
+    Inactive {
+        /// The time intervals in which the route is active.
+        outside: Vec<Arc<str>>,
+    },
     /// Sending is switched off.
     Disabled,
     /// The receiver has no integrations.
@@ -73,6 +83,13 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// Whether something keeps it quiet that may pass while it fires.
+    pub fn is_quiet(&self) -> bool {
+        matches!(self, Self::Inhibited { .. } | Self::Muted { .. } | Self::Inactive { .. })
+    }
+}
+
 /// Why somebody who was told that an alert fires is never told that it ended (DESIGN §2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -83,7 +100,7 @@ pub enum WriteOff {
     ReceiverRemoved,
     /// It could not be told for a day.
     GaveUp,
-    /// It was inhibited at its end, and `suppressed_resolves: drop` is set.
+    /// It was inhibited or muted at its end, and `suppressed_resolves: drop` is set.
     Suppressed,
 }
 

@@ -40,6 +40,10 @@ pub struct RouteNode {
     pub key: Arc<str>,
     /// What holds for its groups.
     pub options: RouteOptions,
+    /// Names of the time intervals in which it tells nothing new.
+    pub mute: Vec<Arc<str>>,
+    /// Names of the time intervals outside which it tells nothing new; none: it is always active.
+    pub active: Vec<Arc<str>>,
     matchers: Vec<Matcher>,
     continue_matching: bool,
     children: Vec<usize>,
@@ -109,6 +113,8 @@ impl RouteTable {
             id: id.as_str().into(),
             key: key.as_str().into(),
             options: options.clone(),
+            mute: route.mute_time_intervals.clone(),
+            active: route.active_time_intervals.clone(),
             matchers,
             continue_matching: route.continue_matching,
             children: Vec::new(),

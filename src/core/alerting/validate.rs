@@ -112,8 +112,15 @@ impl Options {
             ("mute_time_intervals", &route.mute_time_intervals),
             ("active_time_intervals", &route.active_time_intervals),
         ] {
-            if !names.is_empty() {
-                found.push(error("unsupported", at(field), format!("`{field}` is not supported yet")));
+            if path.is_empty() && !names.is_empty() {
+                let message =
+                    format!("the root route can't have `{field}`: it takes what no other route takes");
+                found.push(error("root-intervals", at(field), message));
+                continue;
+            }
+            for name in names.iter().filter(|n| !self.time_intervals.contains_key(*n)) {
+                let message = format!("undefined time interval `{name}`");
+                found.push(error("undefined-interval", at(field), message));
             }
         }
         for (index, child) in route.routes.iter().enumerate() {

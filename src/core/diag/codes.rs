@@ -162,6 +162,11 @@ pub const CODES: &[Code] = &[
         "The root of the route tree has no siblings to continue to: `continue` belongs to its children.",
     ),
     code(
+        "root-intervals",
+        "The root of the route tree takes what no other route takes, at any time: time intervals belong to its \
+         children.",
+    ),
+    code(
         "root-matchers",
         "The root of the route tree must match every alert; matchers belong to its children.",
     ),
@@ -197,6 +202,10 @@ pub const CODES: &[Code] = &[
         "too-many-problems",
         "The file has more problems than are worth printing at once; the first 200 are shown. Mend those and \
          check again. So many usually share one cause, such as a file of another kind.",
+    ),
+    code(
+        "undefined-interval",
+        "A route names a time interval that is not among `time_intervals`. It would be mute, or active, at no time.",
     ),
     code(
         "undefined-receiver",

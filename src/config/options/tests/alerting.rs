@@ -31,6 +31,46 @@ fn resolves_are_sent_by_default_but_in_files_of_alertmanager() {
 }
 
 #[test]
+fn time_intervals_of_both_lists_are_known_to_routes() {
+    let text = "route:
+  receiver: a
+  routes: [{receiver: a, mute_time_intervals: [night, old], active_time_intervals: [workdays]}]
+receivers: [{name: a, webhook_configs: [{url: 'http://h/a'}]}]
+mute_time_intervals: [{name: old, time_intervals: [{months: ['january:march', '12'], years: [2026]}]}]
+time_intervals:
+  - name: night
+    time_intervals:
+      - times: [{start_time: '22:00', end_time: '24:00'}, {start_time: '00:00', end_time: '07:00'}]
+        location: Europe/Vienna
+  - name: workdays
+    time_intervals: [{weekdays: ['monday:friday']}, {days_of_month: ['1', '-2:-1']}]
+";
+    let c = own(text);
+    let child = &c.alerting.route.routes[0];
+    assert_eq!(child.mute_time_intervals, arcs(&["night", "old"]));
+    assert_eq!(child.active_time_intervals, arcs(&["workdays"]));
+    let lies_in = |name: &str, at: &str| {
+        let at = botwatch_core::model::Timestamp::parse_rfc3339(at).expect(at);
+        c.alerting.time_intervals[name].iter().any(|i| i.contains(at))
+    };
+    for (name, at, expected) in [
+        ("night", "2026-07-01T20:30:00Z", true),
+        ("night", "2026-07-01T05:30:00Z", false),
+        ("workdays", "2026-11-27T12:00:00Z", true),
+        ("workdays", "2026-11-28T12:00:00Z", false),
+        ("workdays", "2026-11-29T12:00:00Z", true),
+        ("old", "2026-12-01T00:00:00Z", true),
+        ("old", "2026-11-30T00:00:00Z", false),
+        ("old", "2027-01-01T00:00:00Z", false),
+    ] {
+        assert_eq!(lies_in(name, at), expected, "{name} {at}");
+    }
+    // The effective configuration is the same again.
+    let plain = loaded("alertmanager.yml", text);
+    assert_eq!(plain.configuration.unwrap().alerting.time_intervals, c.alerting.time_intervals);
+}
+
+#[test]
 fn routes_keep_their_order_and_what_is_not_set() {
     let c = own("route:
   receiver: a

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod inhibit;
+mod intervals;
 mod ledger;
 mod lifecycle;
 mod merge;
