@@ -6,8 +6,8 @@ use std::sync::{
 };
 
 use botwatch_core::{
-    alerting::{Event, Machine, Seq},
-    model::Transition,
+    alerting::{Effect, Event, Machine, Seq},
+    model::{Timestamp, Transition},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,10 +15,19 @@ use tokio::sync::{mpsc, oneshot};
 /// (`submit`); nothing is dropped.
 const QUEUE_MAX: usize = 1024;
 
-pub(super) type Acknowledge = oneshot::Sender<Result<Seq, NotDurable>>;
+/// Answers whoever waits for the disk.
+pub(super) type Acknowledge = Box<dyn FnOnce(Result<Seq, NotDurable>) + Send>;
+
+/// The machine as a change finds it.
+pub(super) type Ground<'m> = (&'m mut Machine, Timestamp, &'m mut Vec<Effect>);
 
 pub(super) enum Command {
-    Event { event: Event, acknowledge: Option<Acknowledge> },
+    Event {
+        event: Event,
+        acknowledge: Option<Acknowledge>,
+    },
+    /// A change whose answer is decided with it. It is told when there can be none.
+    Change(Box<dyn FnOnce(Result<Ground<'_>, NotDurable>) -> Option<Acknowledge> + Send>),
     Look(Box<dyn FnOnce(&Machine) + Send>),
 }
 
@@ -61,13 +70,42 @@ impl Handle {
     /// # Errors
     /// [`NotDurable`]; nothing may be acknowledged then.
     pub async fn submit(&self, event: Event) -> Result<Seq, NotDurable> {
-        let (acknowledge, answer) = oneshot::channel();
-        let command = Command::Event { event, acknowledge: Some(acknowledge) };
+        let (done, answer) = oneshot::channel();
+        // Who asked may have gone away.
+        let acknowledge: Acknowledge = Box::new(move |result| drop(done.send(result)));
+        self.queue(Command::Event { event, acknowledge: Some(acknowledge) })?;
+        answer.await.unwrap_or(Err(NotDurable::Gone))
+    }
+
+    /// Makes a change between two events and returns what it answers when that is on disk. The closure runs on the
+    /// dispatcher's thread; what the machine decided is in force for whatever comes after it.
+    ///
+    /// # Errors
+    /// [`NotDurable`]; the change was not made then, or its answer must not be given.
+    pub async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Machine, Timestamp, &mut Vec<Effect>) -> T + Send + 'static,
+    ) -> Result<T, NotDurable> {
+        let (done, answer) = oneshot::channel();
+        self.queue(Command::Change(Box::new(move |ground| {
+            let (machine, now, effects) = match ground {
+                Ok(ground) => ground,
+                Err(why) => {
+                    drop(done.send(Err(why)));
+                    return None;
+                }
+            };
+            let made = change(machine, now, effects);
+            Some(Box::new(move |result| drop(done.send(result.map(|_| made)))))
+        })))?;
+        answer.await.unwrap_or(Err(NotDurable::Gone))
+    }
+
+    fn queue(&self, command: Command) -> Result<(), NotDurable> {
         self.commands.try_send(command).map_err(|e| match e {
             mpsc::error::TrySendError::Full(_) => NotDurable::Busy,
             mpsc::error::TrySendError::Closed(_) => NotDurable::Gone,
-        })?;
-        answer.await.unwrap_or(Err(NotDurable::Gone))
+        })
     }
 
     /// Hands an event over without waiting for the disk; waits while the queue is full.

@@ -200,13 +200,22 @@ impl Owner {
         for command in commands {
             match command {
                 Command::Look(look) => look(&self.machine),
+                Command::Change(change) => {
+                    self.metrics.events.inc();
+                    let ground = if self.sound {
+                        Ok((&mut self.machine, now, &mut self.effects))
+                    } else {
+                        self.metrics.refused.inc();
+                        Err(NotDurable::Disk)
+                    };
+                    acknowledge.extend(change(ground));
+                }
                 Command::Event { event, acknowledge: ask } => {
                     self.metrics.events.inc();
                     match (self.refusal(&event), ask) {
                         (Some(why), Some(ask)) => {
                             self.metrics.refused.inc();
-                            // Who asked may have gone away.
-                            let _ = ask.send(Err(why));
+                            ask(Err(why));
                         }
                         (_, ask) => {
                             self.machine.handle(now, event, &mut self.effects);
@@ -316,7 +325,7 @@ impl Owner {
             if answer.is_err() {
                 self.metrics.refused.inc();
             }
-            let _ = ask.send(answer);
+            ask(answer);
         }
         self.metrics.waiting.set(self.machine.seq().0.saturating_sub(durable.seq.0) as i64);
         while let Some((seq, at)) = self.commits.front()

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::model::Transition;
 
 use super::{
-    Counters, DeliveryState, Done, Episode, EpisodeId, Group, IntegrationId, RouteTable, Seq,
-    episode::Episodes, group::Groups, state::State,
+    Counters, DeliveryState, Done, Episode, EpisodeId, Group, IntegrationId, RouteTable, Seq, Silence,
+    episode::Episodes, group::Groups, silence::Silences, state::State,
 };
 
 /// The version of the tables that this code writes.
-pub const CHECKPOINT_FORMAT: u32 = 1;
+pub const CHECKPOINT_FORMAT: u32 = 2;
 
 /// All that the machine knows as of a sequence. Together with the records after that sequence it is the machine.
 /// The empty one (`default`) is a first start.
@@ -51,6 +51,9 @@ pub struct Checkpoint {
     /// What was sent, by integration.
     #[serde(default)]
     pub counters: Vec<(IntegrationId, Counters)>,
+    /// Silences, by id.
+    #[serde(default)]
+    pub silences: Vec<Silence>,
 }
 
 /// A table of a checkpoint. In order of their names.
@@ -72,11 +75,13 @@ pub enum Table {
     Past,
     /// Pending and firing alerts of our own rules.
     Rules,
+    /// Silences.
+    Silences,
 }
 
 impl Table {
     /// All tables, in the order in which [`Checkpoint::into_rows`] gives them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Counters,
         Self::Deliveries,
         Self::Episodes,
@@ -85,6 +90,7 @@ impl Table {
         Self::Meta,
         Self::Past,
         Self::Rules,
+        Self::Silences,
     ];
 
     /// A name for the database.
@@ -98,6 +104,7 @@ impl Table {
             Self::Meta => "meta",
             Self::Past => "past",
             Self::Rules => "rules",
+            Self::Silences => "silences",
         }
     }
 }
@@ -163,6 +170,7 @@ impl Checkpoint {
             history: state.history.iter().cloned().collect(),
             past: state.episodes.past().cloned().collect(),
             counters: state.counters.iter().map(|(id, c)| (id.clone(), *c)).collect(),
+            silences: state.silences.iter().cloned().collect(),
         }
     }
 
@@ -177,6 +185,7 @@ impl Checkpoint {
             last_done: self.last_done.max(self.history.len() as u64),
             history: self.history.into(),
             counters: self.counters.into_iter().collect(),
+            silences: Silences::restore(self.silences),
             ..State::default()
         };
         for last in self.rules {
@@ -210,6 +219,7 @@ impl Checkpoint {
             .chain(table(Table::Meta, numbered(0, vec![meta])))
             .chain(table(Table::Past, numbered(first_past, self.past)))
             .chain(table(Table::Rules, numbered(0, self.rules)))
+            .chain(table(Table::Silences, keyed(self.silences, |s| s.id.0.to_string())))
     }
 
     /// Puts rows together again; each table's in the order of [`Self::into_rows`].
@@ -236,6 +246,7 @@ impl Checkpoint {
                 Table::History => all.history.push(parse(&row)?),
                 Table::Past => all.past.push(parse(&row)?),
                 Table::Counters => all.counters.push(parse(&row)?),
+                Table::Silences => all.silences.push(parse(&row)?),
             }
         }
         Ok(all)

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::model::{Duration, Fingerprint, Timestamp};
+use crate::model::{Duration, Fingerprint, Labels, Timestamp};
 
 use super::{
     Delivery, DeliveryState, DropReason, Effect, EpisodeId, Group, IntegrationId, IntegrationOptions,
@@ -92,13 +92,22 @@ impl Machine {
     fn snapshot(&self, now: Timestamp, group: &Group) -> Snapshot {
         let drops = self.options.suppressed_resolves == SuppressedResolves::Drop;
         let mut snapshot = Snapshot::default();
-        let muted = self.muted(now, group);
+        let (muted, silences) = (self.muted(now, group), self.state.silences.active(now));
+        let silenced = |labels: &Labels| {
+            let by: Vec<_> = silences.iter().filter(|s| s.matches(labels)).map(|s| s.id.clone()).collect();
+            (!by.is_empty()).then_some(Reason::Silenced { by })
+        };
         for (id, member) in &group.members {
             let Some(episode) = self.state.episodes.get(*id) else { continue };
             let labels = &episode.alert.labels;
             match episode.ended {
                 Some(ended) => {
-                    let quiet = drops && (muted.is_some() || self.inhibitor.inhibits(labels).is_some());
+                    let quiet = || {
+                        muted.is_some()
+                            || self.inhibitor.inhibits(labels).is_some()
+                            || silenced(labels).is_some()
+                    };
+                    let quiet = drops && quiet();
                     snapshot.ended.push((*id, ended.at, quiet));
                 }
                 None if member.detached => snapshot.detached.push(*id),
@@ -106,7 +115,7 @@ impl Machine {
                     let inhibited = self.inhibitor.inhibits(labels);
                     let inhibited =
                         inhibited.map(|i| Reason::Inhibited { by: i.by, rule: i.rule, name: i.name });
-                    match inhibited.or_else(|| muted.clone()) {
+                    match inhibited.or_else(|| silenced(labels)).or_else(|| muted.clone()) {
                         Some(reason) => snapshot.quiet.push((*id, reason)),
                         None => snapshot.firing.push(*id),
                     }
@@ -436,7 +445,7 @@ impl Machine {
     }
 
     /// Who quietens an alert with these labels at present, by fingerprint.
-    pub fn inhibited_by(&self, labels: &crate::model::Labels) -> Option<Fingerprint> {
+    pub fn inhibited_by(&self, labels: &Labels) -> Option<Fingerprint> {
         self.inhibitor.inhibits(labels).map(|i| i.by)
     }
 }

@@ -36,6 +36,7 @@ impl Machine {
             ("history", mine.history == other.history),
             ("past", same_episodes(&mine.past, &other.past)),
             ("counters", mine.counters == other.counters),
+            ("silences", mine.silences == other.silences),
         ]
         .into_iter()
         .filter_map(|(name, same)| (!same).then_some(name))

@@ -92,6 +92,7 @@ impl Machine {
         }
         self.send_due(now, effects);
         self.forget(now, effects);
+        self.forget_silences(now, effects);
     }
 
     /// When [`Self::advance`] has something to do next, and what.
@@ -103,6 +104,7 @@ impl Machine {
             self.state.groups.first_tick().map(|(at, _)| (at, "group flush")),
             self.outbox.due.first().map(|(at, _)| (at, "attempt due")),
             self.state.episodes.first_idle().map(|(at, _)| (at + reopen, "episode over")),
+            self.first_silence_forgotten().map(|at| (at, "silence forgotten")),
         ]
         .into_iter()
         .flatten()
@@ -160,7 +162,7 @@ impl Machine {
     }
 
     /// Takes up what the last process left: routes as they are configured now, and attempts whose answers are lost.
-    fn resume(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+    pub(super) fn resume(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         if self.resumed {
             return;
         }

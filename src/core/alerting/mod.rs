@@ -35,6 +35,8 @@
 //!   was told, or written off with a reason: that is why every firing that was told gets its resolve.
 //! * **[`Delivery`]**: one message to one integration. May be replaced until its first attempt, never after. Its id is the
 //!   idempotency key on the wire.
+//! * **[`Silence`]**: somebody wants to hear nothing new of the alerts that match it, for a time, and says why.
+//! * **[`TimeInterval`]**: a piece of the calendar in which a route is mute, or outside which it is.
 //! * **Inhibitor**: the active sources of every inhibition rule.
 //! * **[`Reason`]**: why an integration was told of an episode, or not: per episode and integration, kept up to date by the
 //!   records, asked by [`Machine::why`].
@@ -62,6 +64,7 @@ mod reason;
 mod record;
 mod reload;
 mod route;
+mod silence;
 mod state;
 mod types;
 mod validate;
@@ -87,6 +90,7 @@ pub use options::{
 pub use reason::{NotifyReason, Reason, WriteOff};
 pub use record::{DropReason, GroupOpened, GroupSettings, Planned, Record, RecordError};
 pub use route::{RouteNode, RouteOptions, RouteTable, group_key};
+pub use silence::{Silence, SilenceError, SilenceId, SilenceState, UNSILENCEABLE};
 pub use state::Counters;
 pub use types::*;
 pub use validate::{Place, Problem};

@@ -243,7 +243,7 @@ pub enum SuppressedResolves {
     Drop,
 }
 
-/// What bounds memory. Each is a number of entries.
+/// What bounds memory. Each is a number of entries unless it says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Active alerts from outside, at about 1 KB each with ordinary labels. Together with the alerts that are over
@@ -256,10 +256,21 @@ pub struct Limits {
     pub past_max: usize,
     /// Ended deliveries kept for questions.
     pub history_max: usize,
+    /// Silences, with those that are over and kept.
+    pub silences_max: usize,
+    /// How long a silence is kept after its end.
+    pub silences_kept: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { received_max: 50_000, received_bytes_max: 64 << 20, past_max: 1000, history_max: 1000 }
+        Self {
+            received_max: 50_000,
+            received_bytes_max: 64 << 20,
+            past_max: 1000,
+            history_max: 1000,
+            silences_max: 10_000,
+            silences_kept: Duration::from_secs(120 * 3600),
+        }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Fingerprint, Timestamp};
 
-use super::DeliveryId;
+use super::{DeliveryId, SilenceId};
 
 /// Why an integration was told of an episode, or not. What a delivery is doing right now is in the delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -58,6 +58,11 @@ pub enum Reason {
         #[serde(default)]
         name: Arc<str>,
     },
+    /// Somebody wants to hear nothing of it.
+    Silenced {
+        /// The silences that match it.
+        by: Vec<SilenceId>,
+    },
     /// It is a time at which its route is mute.
     Muted {
         /// The time intervals of the route that it lies in.
@@ -86,7 +91,10 @@ pub enum Reason {
 impl Reason {
     /// Whether something keeps it quiet that may pass while it fires.
     pub fn is_quiet(&self) -> bool {
-        matches!(self, Self::Inhibited { .. } | Self::Muted { .. } | Self::Inactive { .. })
+        matches!(
+            self,
+            Self::Inhibited { .. } | Self::Silenced { .. } | Self::Muted { .. } | Self::Inactive { .. }
+        )
     }
 }
 
@@ -100,7 +108,7 @@ pub enum WriteOff {
     ReceiverRemoved,
     /// It could not be told for a day.
     GaveUp,
-    /// It was inhibited or muted at its end, and `suppressed_resolves: drop` is set.
+    /// It was inhibited, silenced or muted at its end, and `suppressed_resolves: drop` is set.
     Suppressed,
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Alert, Duration, Labels, Timestamp, Transition};
 
-use super::{Delivery, DeliveryId, EpisodeId, IntegrationId, Outcome, Reason, WriteOff};
+use super::{Delivery, DeliveryId, EpisodeId, IntegrationId, Outcome, Reason, Silence, SilenceId, WriteOff};
 
 use std::sync::Arc;
 
@@ -179,6 +179,15 @@ pub enum Record {
         reason: Reason,
         /// When.
         at: Timestamp,
+    },
+    /// A silence as it is from here on: new, changed, or ended.
+    Silenced(Box<Silence>),
+    /// Silences that were over for long.
+    SilencesForgotten {
+        /// When.
+        at: Timestamp,
+        /// Which.
+        silences: Vec<SilenceId>,
     },
     /// New options are in force.
     Reloaded {

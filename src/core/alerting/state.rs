@@ -15,6 +15,7 @@ use super::{
     delivery::{content, delivery_number},
     episode::Episodes,
     group::Groups,
+    silence::Silences,
 };
 
 /// What one integration was sent, ever. Counts go on over restarts, and are forgotten with the integration.
@@ -55,6 +56,7 @@ pub(super) struct State {
     pub last_done: u64,
     pub history: VecDeque<Done>,
     pub counters: BTreeMap<IntegrationId, Counters>,
+    pub silences: Silences,
 }
 
 impl State {
@@ -136,6 +138,12 @@ impl State {
                 let integration = Arc::new(integration.clone());
                 for id in episodes {
                     self.episodes.reason(*id, &integration, reason.clone(), *at);
+                }
+            }
+            Record::Silenced(silence) => self.silences.set((**silence).clone()),
+            Record::SilencesForgotten { silences, .. } => {
+                for id in silences {
+                    self.silences.remove(id);
                 }
             }
             Record::Reloaded { integrations, .. } => self.counters.retain(|id, _| integrations.contains(id)),

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 use super::Labels;
 use crate::re2;
 
@@ -78,6 +80,23 @@ impl Matcher {
     /// Whether a label set satisfies it.
     pub fn matches_labels(&self, labels: &Labels) -> bool {
         self.matches(labels.value(&self.name))
+    }
+}
+
+/// As `["severity", "=", "critical"]`.
+impl Serialize for Matcher {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        (&*self.name, self.op.as_str(), &*self.value).serialize(s)
+    }
+}
+
+impl<'de> Deserialize<'de> for Matcher {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let (name, op, value) = <(Arc<str>, String, Arc<str>)>::deserialize(d)?;
+        let all = [MatchOp::Equal, MatchOp::NotEqual, MatchOp::Regex, MatchOp::NotRegex];
+        let op = all.into_iter().find(|o| o.as_str() == op);
+        let op = op.ok_or_else(|| de::Error::custom("not an operator of a matcher"))?;
+        Self::new(name, op, value).map_err(de::Error::custom)
     }
 }
 

@@ -10,6 +10,7 @@ mod options;
 mod records;
 mod reload;
 mod routes;
+mod silences;
 
 use std::{collections::BTreeMap, sync::Arc};
 

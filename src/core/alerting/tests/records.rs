@@ -1,6 +1,6 @@
 //! The journal's format: tolerant of new fields, strict about unknown facts.
 
-use super::*;
+use super::{silences::silence, *};
 use crate::alerting::record::with_needs;
 
 #[test]
@@ -30,7 +30,9 @@ fn every_record_reads_back_as_it_was_written() {
     rig.reload(300, other);
     rig.end(600, "alertname=A n=a");
     rig.fire(1100, "alertname=C n=c");
+    rig.set(1150, None, silence("s", "a=b", 1150, 1160)).expect("fine");
     let mut gone = options();
+    gone.limits.silences_kept = secs(60);
     gone.receivers = BTreeMap::from([("x".into(), vec![integration("x", "slack")])]);
     gone.route.receiver = Some("x".into());
     rig.reload(1200, gone);
@@ -62,6 +64,8 @@ fn every_record_reads_back_as_it_was_written() {
         "planned",
         "received",
         "reloaded",
+        "silenced",
+        "silences_forgotten",
         "transition",
         "written_off",
     ] {
@@ -109,10 +113,10 @@ fn a_checkpoint_of_a_later_format_is_refused() {
     let meta = Row {
         table: Table::Meta,
         key: "0".into(),
-        json: r#"{"format":2,"seq":1,"last_group":0,"last_delivery":0}"#.into(),
+        json: r#"{"format":3,"seq":1,"last_group":0,"last_delivery":0}"#.into(),
     };
     let error = Checkpoint::from_rows([meta]).expect_err("later").to_string();
-    assert_eq!(error, "checkpoint has format 2; this version reads up to 1");
+    assert_eq!(error, "checkpoint has format 3; this version reads up to 2");
     let broken = Row { table: Table::Groups, key: "3".into(), json: "{".into() };
     assert_eq!(
         Checkpoint::from_rows([broken]).expect_err("broken").to_string(),
