@@ -21,6 +21,8 @@ pub(super) struct Failure {
     pub code: u16,
     /// When to try again, in seconds.
     pub retry_after: Option<u32>,
+    /// Of API v2: a bare string.
+    pub bare: bool,
 }
 
 /// Whose errors a path has.
@@ -45,7 +47,7 @@ impl Shape {
 
 impl Failure {
     fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, detail: detail.into(), code: status.as_u16(), retry_after: None }
+        Self { status, kind, detail: detail.into(), code: status.as_u16(), retry_after: None, bare: false }
     }
 
     pub(super) fn bad_data(detail: impl Into<String>) -> Self {
@@ -108,6 +110,7 @@ impl Failure {
                 "application/json",
                 body::json_text(&Envelope { status: "error", error_type: self.kind, error: &self.detail }),
             ),
+            Shape::Alertmanager if self.bare => ("application/json", body::json_text(&self.detail)),
             Shape::Alertmanager => {
                 ("application/json", body::json_text(&Coded { code: self.code, message: &self.detail }))
             }

@@ -11,7 +11,7 @@ use http::{Method, Uri};
 use super::{alertmanager, failure::Failure, health, metrics, notifications, page, prometheus, site::Site};
 
 /// All paths; those of metrics' labels.
-pub(super) const PATHS: &[&str] = &[
+const PATHS: &[&str] = &[
     "/",
     "/docs",
     "/graph",
@@ -25,8 +25,21 @@ pub(super) const PATHS: &[&str] = &[
     "/api/v1/status/buildinfo",
     "/api/v1/status/config",
     "/api/v2/alerts",
+    "/api/v2/alerts/groups",
+    "/api/v2/receivers",
+    "/api/v2/silences",
+    "/api/v2/status",
     "/api/alerting/notifications",
 ];
+
+/// Paths below which there are many.
+const ABOVE_MANY: &[&str] = &["/docs", "/api/v2/silence"];
+
+/// What metrics call a path.
+pub(super) fn handler(path: &str) -> &'static str {
+    let is_below = |above: &&&str| path.strip_prefix(**above).is_some_and(|rest| rest.starts_with('/'));
+    PATHS.iter().find(|p| **p == path).or_else(|| ABOVE_MANY.iter().find(is_below)).map_or("other", |p| p)
+}
 
 pub(super) fn router(site: Arc<Site>) -> Router {
     // They have no state of their own.
@@ -44,7 +57,12 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/targets", get(prometheus::targets))
         .route("/api/v1/status/buildinfo", get(prometheus::build_info))
         .route("/api/v1/status/config", get(prometheus::config))
-        .route("/api/v2/alerts", post(alertmanager::receive))
+        .route("/api/v2/alerts", get(alertmanager::alerts).post(alertmanager::receive))
+        .route("/api/v2/alerts/groups", get(alertmanager::groups))
+        .route("/api/v2/receivers", get(alertmanager::receivers))
+        .route("/api/v2/silences", get(alertmanager::silences).post(alertmanager::set_silence))
+        .route("/api/v2/silence/{id}", get(alertmanager::silence).delete(alertmanager::expire))
+        .route("/api/v2/status", get(alertmanager::status))
         .route("/api/alerting/notifications", get(notifications::notifications))
         .merge(pages)
         .fallback(async |uri: Uri| Failure::not_found(uri.path()))

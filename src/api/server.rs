@@ -221,8 +221,7 @@ async fn answer(
         (Ok(()), Entry::Outside) => Failure::not_found(&path).into_response(),
     };
     let mut response = finish(response, &path);
-    let handler = router::PATHS.iter().find(|p| **p == path || **p == "/docs" && path.starts_with("/docs/"));
-    let handler = handler.copied().unwrap_or("other");
+    let handler = router::handler(&path);
     site.counts.requests.with_label_values(&[handler, response.status().as_str()]).inc();
     let (status, milliseconds) = (response.status().as_u16(), (watch.seconds() * 1000.0).round());
     // Without the query: it may hold a secret.

@@ -4,8 +4,8 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use axum::Router;
 use botwatch_core::{
-    alerting::{Event, Machine},
-    model::Alert,
+    alerting::{Effect, Event, Machine},
+    model::{Alert, Timestamp},
 };
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use tokio::sync::{Semaphore, oneshot};
@@ -44,10 +44,12 @@ pub struct Parts {
 
 pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(super) type Look = Box<dyn FnOnce(&Machine) + Send>;
+pub(super) type Change = Box<dyn FnOnce(&mut Machine, Timestamp, &mut Vec<Effect>) + Send>;
 
 /// The dispatcher as handlers need it, so that tests can drive a machine without one.
 pub(super) trait Machinery: Send + Sync + 'static {
     fn receive(&self, alerts: Vec<Alert>) -> Boxed<'_, Result<(), NotDurable>>;
+    fn change(&self, change: Change) -> Boxed<'_, Result<(), NotDurable>>;
     fn look(&self, look: Look) -> Boxed<'_, Result<(), Gone>>;
     fn is_durable(&self) -> bool;
 }
@@ -55,6 +57,10 @@ pub(super) trait Machinery: Send + Sync + 'static {
 impl Machinery for dispatch::Handle {
     fn receive(&self, alerts: Vec<Alert>) -> Boxed<'_, Result<(), NotDurable>> {
         Box::pin(async move { self.submit(Event::Received(alerts)).await.map(|_| ()) })
+    }
+
+    fn change(&self, change: Change) -> Boxed<'_, Result<(), NotDurable>> {
+        Box::pin(dispatch::Handle::change(self, change))
     }
 
     fn look(&self, look: Look) -> Boxed<'_, Result<(), Gone>> {
@@ -80,6 +86,8 @@ impl Rules for evaluate::Handle {
 /// What handlers share.
 pub(super) struct Site {
     pub clock: Clock,
+    /// When this process began to serve.
+    pub started: Timestamp,
     pub tasks: Tasks,
     pub options: Options,
     pub store: Store,
@@ -107,6 +115,7 @@ impl Site {
         let Parts { store, dispatch, rules, targets, reloader, metrics, status, pages } = parts;
         Ok(Self {
             counts: Counts::register(metrics.registry())?,
+            started: clock.now(),
             clock,
             tasks,
             options,
@@ -125,6 +134,20 @@ impl Site {
 
     pub(super) fn places() -> Semaphore {
         Semaphore::new(BODIES_MAX)
+    }
+
+    /// What a change of the machine answers, once it is on disk.
+    pub(super) async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Machine, Timestamp, &mut Vec<Effect>) -> T + Send + 'static,
+    ) -> Result<T, NotDurable> {
+        let (sender, receiver) = oneshot::channel();
+        let change = Box::new(move |machine: &mut Machine, now, effects: &mut Vec<Effect>| {
+            // Nobody waits any more when the client has gone.
+            let _ = sender.send(change(machine, now, effects));
+        });
+        self.machine.change(change).await?;
+        receiver.await.map_err(|_| NotDurable::Gone)
     }
 
     /// What a look at the machine gives.

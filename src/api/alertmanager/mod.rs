@@ -1,6 +1,11 @@
-//! `POST /api/v2/alerts`: alerts from outside (spec alertmanager §2.5, §3.1).
+//! Alertmanager's API v2 (spec alertmanager §3.1), for amtool, Grafana and Prometheus. Here: `POST /api/v2/alerts`,
+//! alerts from outside (§2.5).
 
+mod alerts;
 mod postable;
+mod query;
+mod silences;
+mod status;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -15,6 +20,10 @@ use axum::{
 use botwatch_core::model::{Duration, Timestamp};
 use http::{HeaderMap, Request, StatusCode, header};
 use hyper::body::Body as _;
+
+pub(super) use alerts::{alerts, groups};
+pub(super) use silences::{expire, get as silence, list as silences, set as set_silence};
+pub(super) use status::{receivers, status};
 
 use super::{body, failure::Failure, site::Site};
 use crate::dispatch::NotDurable;
@@ -57,13 +66,13 @@ async fn take(site: &Site, now: Timestamp, parsed: Parsed) -> Result<Response, F
     if !alerts.is_empty() {
         let count = alerts.len() as u64;
         site.machine.receive(alerts).await.map_err(|refused| {
-            let (reason, failure) = match refused {
-                NotDurable::Disk => ("disk", Failure::unavailable(refused.to_string(), AGAIN_DISK)),
-                NotDurable::Busy => ("busy", Failure::unavailable(refused.to_string(), AGAIN_BUSY)),
-                NotDurable::Gone => ("stopping", stopping()),
+            let reason = match refused {
+                NotDurable::Disk => "disk",
+                NotDurable::Busy => "busy",
+                NotDurable::Gone => "stopping",
             };
             site.counts.alerts_refused.with_label_values(&[reason]).inc_by(count);
-            failure
+            not_durable(&refused)
         })?;
     }
     for (status, count) in counts {
@@ -75,6 +84,20 @@ async fn take(site: &Site, now: Timestamp, parsed: Parsed) -> Result<Response, F
     }
     // What is wrong with alerts, not with the request, is a bare string.
     Ok(body::json(StatusCode::BAD_REQUEST, &problems.join("\n")))
+}
+
+/// What could not be made durable: 503, with the time to try again.
+fn not_durable(refused: &NotDurable) -> Failure {
+    match refused {
+        NotDurable::Disk => Failure::unavailable(refused.to_string(), AGAIN_DISK),
+        NotDurable::Busy => Failure::unavailable(refused.to_string(), AGAIN_BUSY),
+        NotDurable::Gone => stopping(),
+    }
+}
+
+/// What is wrong with what was asked for, not with how: a bare JSON string (spec alertmanager §3.1).
+fn business(why: impl Into<String>) -> Failure {
+    Failure { bare: true, ..Failure::bad_data(why) }
 }
 
 fn stopping() -> Failure {

@@ -1,6 +1,7 @@
 mod alerts;
 mod exposed;
 mod shapes;
+mod silences;
 mod world;
 
 use std::{
@@ -77,10 +78,10 @@ async fn errors_have_the_shape_of_their_path() {
         ),
         ("GET", "/api/v2/nowhere", 404, r#"{"code":404,"message":"path /api/v2/nowhere was not found"}"#),
         (
-            "GET",
+            "PUT",
             "/api/v2/alerts",
             405,
-            r#"{"code":405,"message":"method GET is not allowed here; the header Allow says what is"}"#,
+            r#"{"code":405,"message":"method PUT is not allowed here; the header Allow says what is"}"#,
         ),
     ] {
         let answer = world.ask(method, target, "", "").await;
@@ -88,7 +89,8 @@ async fn errors_have_the_shape_of_their_path() {
     }
     for (method, target, allow) in [
         ("GET", "/-/reload", "POST,PUT"),
-        ("DELETE", "/api/v2/alerts", "POST"),
+        ("DELETE", "/api/v2/alerts", "GET,HEAD,POST"),
+        ("POST", "/api/v2/silence/x", "GET,HEAD,DELETE"),
         ("POST", "/metrics", "GET,HEAD"),
         ("POST", "/", "GET,HEAD"),
     ] {

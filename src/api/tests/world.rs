@@ -25,7 +25,7 @@ use tokio::{
 use crate::{
     api::{
         Options, Reloader, Server, Status, StatusView, TargetView, Targets,
-        site::{Boxed, Counts, Look, Machinery, Rules, Site},
+        site::{Boxed, Change, Counts, Look, Machinery, Rules, Site},
     },
     dispatch::{Gone, NotDurable},
     evaluate::GroupView,
@@ -86,6 +86,15 @@ impl Machinery for FakeMachine {
         let refused = self.refuses.lock().clone();
         if refused.is_none() {
             self.event(NOW, Event::Received(alerts));
+        }
+        Box::pin(async move { refused.map_or(Ok(()), Err) })
+    }
+
+    fn change(&self, change: Change) -> Boxed<'_, Result<(), NotDurable>> {
+        let refused = self.refuses.lock().clone();
+        if refused.is_none() {
+            let mut effects = Vec::new();
+            change(&mut self.machine.lock(), NOW, &mut effects);
         }
         Box::pin(async move { refused.map_or(Ok(()), Err) })
     }
@@ -188,6 +197,7 @@ impl World {
         let store = Store::new(tsdb::Options::default());
         let (machine, ports) = (Arc::new(FakeMachine::new()), Arc::new(Ports::default()));
         let site = Site {
+            started: NOW,
             counts: Counts::register(metrics.registry()).expect("a fresh registry"),
             clock,
             tasks: tasks.clone(),

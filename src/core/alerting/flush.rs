@@ -9,7 +9,8 @@ use crate::model::{Duration, Fingerprint, Labels, Timestamp};
 
 use super::{
     Delivery, DeliveryState, DropReason, Effect, EpisodeId, Group, IntegrationId, IntegrationOptions,
-    Machine, NotifiedAlert, NotifyReason, Planned, Reason, Record, RetryPolicy, SuppressedResolves, WriteOff,
+    Machine, NotifiedAlert, NotifyReason, Planned, Reason, Record, RetryPolicy, Silence, SuppressedResolves,
+    WriteOff,
     delivery::{delivery_id, delivery_number},
     ledger::{Belief, Content, Lane, Question, decide},
 };
@@ -92,7 +93,8 @@ impl Machine {
     fn snapshot(&self, now: Timestamp, group: &Group) -> Snapshot {
         let drops = self.options.suppressed_resolves == SuppressedResolves::Drop;
         let mut snapshot = Snapshot::default();
-        let (muted, silences) = (self.muted(now, group), self.state.silences.active(now));
+        let muted = self.muted(now, group);
+        let silences: Vec<&Silence> = self.state.silences.active(now).collect();
         let silenced = |labels: &Labels| {
             let by: Vec<_> = silences.iter().filter(|s| s.matches(labels)).map(|s| s.id.clone()).collect();
             (!by.is_empty()).then_some(Reason::Silenced { by })
@@ -126,7 +128,7 @@ impl Machine {
     }
 
     /// Why a group tells nothing new at this time of day, if so.
-    fn muted(&self, now: Timestamp, group: &Group) -> Option<Reason> {
+    pub fn muted(&self, now: Timestamp, group: &Group) -> Option<Reason> {
         let route = self.routes.find(&group.route).map(|i| self.routes.node(i))?;
         let during = |name: &Arc<str>| {
             let intervals = self.options.time_intervals.get(name);

@@ -172,9 +172,11 @@ impl Silences {
         }
     }
 
-    /// Those in force.
-    pub(super) fn active(&self, now: Timestamp) -> Vec<&Silence> {
-        self.all.values().filter(|s| s.state(now) == SilenceState::Active).collect()
+    /// Those in force: found from the end, since most of what is kept is over.
+    pub(super) fn active(&self, now: Timestamp) -> impl Iterator<Item = &Silence> {
+        let over = (now, SilenceId("".into()));
+        let open = self.ends.range(over..).filter_map(|(_, id)| self.all.get(id));
+        open.filter(move |s| s.state(now) == SilenceState::Active)
     }
 }
 
@@ -267,8 +269,7 @@ impl Machine {
 
     /// The silences in force that concern an alert with these labels.
     pub fn silenced_by(&self, now: Timestamp, labels: &Labels) -> Vec<SilenceId> {
-        let active = self.state.silences.active(now);
-        active.into_iter().filter(|s| s.matches(labels)).map(|s| s.id.clone()).collect()
+        self.state.silences.active(now).filter(|s| s.matches(labels)).map(|s| s.id.clone()).collect()
     }
 
     /// When the next one is forgotten.

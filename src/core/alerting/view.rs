@@ -6,7 +6,7 @@ use crate::model::{Fingerprint, RuleKey, Timestamp, Transition};
 
 use super::{
     Certainty, Counters, DeliveryState, Done, Episode, EpisodeId, Group, IntegrationId, Machine, Reason,
-    flush::NO_INTEGRATION,
+    RouteTable, flush::NO_INTEGRATION,
 };
 
 /// Why one integration was told of an episode, or not.
@@ -56,6 +56,11 @@ impl Machine {
     /// Episodes that are over, oldest first.
     pub fn past(&self) -> impl Iterator<Item = &Episode> {
         self.state.episodes.past()
+    }
+
+    /// The route tree in force.
+    pub fn routes(&self) -> &RouteTable {
+        &self.routes
     }
 
     /// Groups, by number.
