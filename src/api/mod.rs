@@ -60,4 +60,7 @@ pub trait Status: Send + Sync + 'static {
 
     /// The configuration in force as YAML, secrets masked.
     fn config(&self) -> Arc<str>;
+
+    /// What of it an Alertmanager would read, likewise.
+    fn alertmanager_config(&self) -> Arc<str>;
 }

@@ -40,6 +40,8 @@ pub(super) struct Parts {
 /// What is known of the configuration in force.
 pub(super) struct State {
     text: Arc<str>,
+    /// What of it an Alertmanager reads.
+    alertmanager: Arc<str>,
     notices: Vec<api::Notice>,
     loaded_at: Timestamp,
     /// What is wrong with the newest attempt.
@@ -70,6 +72,7 @@ impl State {
     pub(super) fn new(configuration: &Configuration, now: Timestamp) -> Self {
         Self {
             text: configuration.yaml().into(),
+            alertmanager: configuration.alertmanager_yaml().into(),
             notices: notices::of(configuration),
             loaded_at: now,
             error: None,
@@ -258,5 +261,9 @@ impl api::Status for Reloads {
 
     fn config(&self) -> Arc<str> {
         Arc::clone(&self.state.lock().text)
+    }
+
+    fn alertmanager_config(&self) -> Arc<str> {
+        Arc::clone(&self.state.lock().alertmanager)
     }
 }

@@ -2,6 +2,57 @@
 
 use super::value::Out;
 
+/// What of a configuration an Alertmanager reads: without the keys of Prometheus' half and of botwatch's own.
+pub(super) fn alertmanager(out: Out) -> Out {
+    const TOP: [&str; 7] = [
+        "global",
+        "route",
+        "receivers",
+        "inhibit_rules",
+        "templates",
+        "time_intervals",
+        "mute_time_intervals",
+    ];
+    const OWN: [&str; 4] = ["name", "fallback_receiver", "retry", "botwatch_object"];
+    let global = |key: &str| {
+        matches!(key, "resolve_timeout" | "http_config")
+            || key.starts_with("smtp_")
+            || key.starts_with("slack_")
+    };
+    let each = |list: Out, change: &dyn Fn(Out) -> Out| match list {
+        Out::List(items) => Out::List(items.into_iter().map(change).collect()),
+        other => other,
+    };
+    let receiver = |receiver: Out| match receiver {
+        Out::Map(entries) => Out::Map(
+            entries
+                .into_iter()
+                .map(|(key, value)| (key, each(value, &|one| only(one, &|key| !OWN.contains(&key)))))
+                .collect(),
+        ),
+        other => other,
+    };
+    let Out::Map(entries) = only(out, &|key| TOP.contains(&key)) else { return Out::Map(Vec::new()) };
+    let part = |(key, value): (String, Out)| {
+        let value = match key.as_str() {
+            "global" => only(value, &global),
+            "receivers" => each(value, &receiver),
+            "inhibit_rules" => each(value, &|rule| only(rule, &|key| key != "name")),
+            _ => value,
+        };
+        (key, value)
+    };
+    Out::Map(entries.into_iter().map(part).collect())
+}
+
+/// The entries of a mapping whose keys are wanted.
+fn only(out: Out, wanted: &dyn Fn(&str) -> bool) -> Out {
+    match out {
+        Out::Map(entries) => Out::Map(entries.into_iter().filter(|(key, _)| wanted(key)).collect()),
+        other => other,
+    }
+}
+
 /// YAML that can be read again; secrets are masked.
 pub fn yaml(out: &Out) -> String {
     let mut text = String::new();

@@ -43,10 +43,10 @@ struct VersionJson<'s> {
     version: &'static str,
 }
 
-/// The configuration in force, secrets masked, and since when this process runs.
+/// What of the configuration in force an Alertmanager reads, secrets masked, and since when this process runs.
 pub(in crate::api) async fn status(State(site): State<Arc<Site>>) -> Response {
     let build = site.metrics.build();
-    let config = site.status.config();
+    let config = site.status.alertmanager_config();
     let shown = StatusJson {
         cluster: ClusterJson { status: "disabled", peers: [] },
         config: ConfigJson { original: &config },

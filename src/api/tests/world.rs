@@ -142,6 +142,10 @@ impl Status for Ports {
     fn config(&self) -> Arc<str> {
         "slack_api_url: <secret>\n".into()
     }
+
+    fn alertmanager_config(&self) -> Arc<str> {
+        "route: {receiver: ops}\n".into()
+    }
 }
 
 impl Reloader for Ports {

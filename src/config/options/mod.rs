@@ -112,6 +112,12 @@ impl Configuration {
         self.written.file.show().map_or(String::new(), |out| print::yaml(&out))
     }
 
+    /// What of it an Alertmanager reads, for its tools.
+    pub fn alertmanager_yaml(&self) -> String {
+        let shown = self.written.file.show();
+        shown.map_or(String::new(), |out| print::yaml(&print::alertmanager(out)))
+    }
+
     /// Who is told: a phrase for each kind of integration. An address that stands in several receivers counts once.
     pub fn told(&self) -> Vec<String> {
         let mut kinds: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();

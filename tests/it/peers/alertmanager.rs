@@ -92,22 +92,25 @@ fn step(sides: &[Side; 2], what: &str, alerts: &[Value], count: usize) -> Told {
     })
 }
 
+/// A real Alertmanager.
+pub(super) fn start(program: &Path, folder: &Path, file: &Path) -> Server {
+    let port = free_port();
+    let arguments = [
+        format!("--config.file={}", file.display()),
+        format!("--storage.path={}", folder.join("alertmanager").display()),
+        format!("--web.listen-address=127.0.0.1:{port}"),
+        "--cluster.listen-address=".to_owned(),
+    ];
+    Server::start(program, &arguments, folder, port, "/-/ready")
+}
+
 #[test]
 fn an_alertmanager_tells_the_same() {
     let program = peer!(WHAT, alertmanager(), "alertmanager");
     let folder = folder();
     let path = folder.path();
     let ours = |file: &Path| Server::botwatch(path, &[file], &[]);
-    let theirs = |file: &Path| {
-        let port = free_port();
-        let arguments = [
-            format!("--config.file={}", file.display()),
-            format!("--storage.path={}", path.join("alertmanager").display()),
-            format!("--web.listen-address=127.0.0.1:{port}"),
-            "--cluster.listen-address=".to_owned(),
-        ];
-        Server::start(&program, &arguments, path, port, "/-/ready")
-    };
+    let theirs = |file: &Path| start(&program, path, file);
     let sides = [Side::new(ours, path, "botwatch"), Side::new(theirs, path, "alertmanager")];
 
     let disk = json!({"alertname": "Disk", "bot": "x"});

@@ -4,6 +4,7 @@
 //! skipped.
 
 mod alertmanager;
+mod amtool;
 mod bot;
 mod express;
 mod notifications;
