@@ -1,4 +1,4 @@
-//! `kill -9` while alerts come in: what was acknowledged is there afterwards.
+//! `kill -9` while alerts and silences come in: what was acknowledged is there afterwards.
 
 use std::{
     collections::BTreeSet,
@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     process::{try_ask, until_true},
@@ -17,18 +17,53 @@ use crate::sinks::http::HttpSink;
 
 const CLIENTS: usize = 4;
 
-/// Posts alerts, one after the other, until nobody answers any more.
-fn post(address: SocketAddr, client: usize, round: usize, taken: &Mutex<BTreeSet<String>>) {
+/// What was acknowledged.
+#[derive(Default)]
+struct Taken {
+    /// Names of alerts.
+    alerts: Mutex<BTreeSet<String>>,
+    /// Ids of silences.
+    silences: Mutex<BTreeSet<String>>,
+}
+
+fn add(to: &Mutex<BTreeSet<String>>, one: String) {
+    to.lock().unwrap_or_else(PoisonError::into_inner).insert(one);
+}
+
+/// Sets a silence that concerns nobody; false when nobody answers any more.
+fn silence(address: SocketAddr, name: &str, taken: &Taken) -> bool {
+    let matchers = json!([{"name": "name", "value": format!("not-{name}"), "isRegex": false}]);
+    let body = json!({
+        "matchers": matchers, "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2100-01-01T00:00:00Z",
+        "createdBy": "test", "comment": name,
+    });
+    match try_ask(address, "POST", "/api/v2/silences", &body.to_string()) {
+        Some((200, answer)) => {
+            let answer: Value = serde_json::from_str(&answer).expect("JSON");
+            add(&taken.silences, answer["silenceID"].as_str().expect("an id").to_owned());
+        }
+        Some((503, _)) => {}
+        Some((status, answer)) => panic!("{status}: {answer}"),
+        None => return false,
+    }
+    true
+}
+
+/// Posts alerts, one after the other, and now and then a silence, until nobody answers any more.
+fn post(address: SocketAddr, client: usize, round: usize, taken: &Taken) {
     for number in 0.. {
         let name = format!("{round}-{client}-{number}");
+        if number % 4 == client && !silence(address, &name, taken) {
+            return;
+        }
         let labels = json!({"alertname": "Posted", "client": client.to_string(), "name": name});
         let body = json!([{"labels": labels, "endsAt": "2100-01-01T00:00:00Z"}]).to_string();
         match try_ask(address, "POST", "/api/v2/alerts", &body) {
-            Some((200, _)) => taken.lock().unwrap_or_else(PoisonError::into_inner).insert(name),
-            Some((503, _)) => continue,
+            Some((200, _)) => add(&taken.alerts, name),
+            Some((503, _)) => {}
             Some((status, answer)) => panic!("{status}: {answer}"),
             None => return,
-        };
+        }
     }
 }
 
@@ -43,8 +78,8 @@ receivers: [{{name: team, webhook_configs: [{{url: "{}"}}]}}]
 "#,
         hook.url("/alerts"),
     ));
-    let taken = Mutex::new(BTreeSet::new());
-    let count = || taken.lock().unwrap_or_else(PoisonError::into_inner).len();
+    let taken = Taken::default();
+    let count = || taken.alerts.lock().unwrap_or_else(PoisonError::into_inner).len();
     world.start();
     for round in 0..rounds {
         let (before, address) = (count(), world.address());
@@ -61,7 +96,18 @@ receivers: [{{name: team, webhook_configs: [{{url: "{}"}}]}}]
         });
         world.start();
     }
-    let taken = taken.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let silences = taken.silences.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let (_, kept) = try_ask(world.address(), "GET", "/api/v2/silences", "").expect("an answer");
+    let kept: Value = serde_json::from_str(&kept).expect("JSON");
+    let kept: BTreeSet<&str> =
+        kept.as_array().into_iter().flatten().filter_map(|s| s["id"].as_str()).collect();
+    let lost: Vec<&String> = silences.iter().filter(|id| !kept.contains(id.as_str())).collect();
+    assert!(
+        lost.is_empty() && !silences.is_empty(),
+        "of {} silences these are lost: {lost:?}",
+        silences.len()
+    );
+    let taken = taken.alerts.into_inner().unwrap_or_else(PoisonError::into_inner);
     until_true("every acknowledged alert is told", || {
         let mut told = BTreeSet::new();
         for request in hook.requests() {
