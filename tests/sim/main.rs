@@ -34,7 +34,7 @@ use world::{Sabotage, run};
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 500;
 /// A mistake of the shell must show within so many seeds.
-const SOON: u64 = 40;
+const SOON: u64 = 120;
 
 #[expect(clippy::disallowed_methods, reason = "a test has no other way to be told a seed")]
 fn number(name: &str) -> Option<u64> {
@@ -112,6 +112,7 @@ fn mistakes_are_found() {
         Sabotage::DropsRetries,
         Sabotage::WaitsForBadDisk,
         Sabotage::SendsTwice,
+        Sabotage::ForgetsSilences,
     ] {
         let found = (0..SOON).find_map(|seed| Some((seed, run(&Script::of(seed), sabotage).violation?)));
         match found {

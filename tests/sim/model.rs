@@ -6,7 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use botwatch_core::{
-    alerting::{Delivery, EpisodeId, IntegrationId, Machine, Outcome, Reason, Record, Send, WriteOff},
+    alerting::{
+        Delivery, EpisodeId, IntegrationId, Machine, Outcome, Reason, Record, Send, Silence, SilenceState,
+        WriteOff,
+    },
     model::{AlertState, Ending, Fingerprint, Labels, Timestamp, Transition},
 };
 
@@ -121,6 +124,10 @@ pub(crate) struct Model {
     true_since: BTreeMap<(&'static str, usize), Timestamp>,
     down_seen: [Timestamp; 3],
     lost_when_undurable: bool,
+    /// Silences that were asked for: perhaps in force.
+    silences: Vec<Silence>,
+    /// Those that were acknowledged: in force.
+    acknowledged_silences: Vec<Silence>,
     /// The newest process that died.
     dead: u64,
 }
@@ -150,6 +157,8 @@ impl Model {
             true_since: BTreeMap::new(),
             down_seen: [Timestamp::MIN; 3],
             lost_when_undurable: false,
+            silences: Vec::new(),
+            acknowledged_silences: Vec::new(),
             dead: 0,
         }
     }
@@ -226,10 +235,34 @@ impl Model {
         }
     }
 
+    pub(crate) fn silence_is_asked_for(&mut self, silence: &Silence) {
+        self.silences.push(silence.clone());
+    }
+
+    pub(crate) fn silence_is_acknowledged(&mut self, silence: Silence) {
+        self.note(format_args!("silence {} is acknowledged", silence.id));
+        self.acknowledged_silences.push(silence);
+    }
+
+    /// What is silenced is not told.
+    fn planned(&mut self, delivery: &Delivery) {
+        let now = self.now;
+        let firing = delivery.alerts.iter().filter(|a| a.alert.ends_at.is_none());
+        let told = firing.map(|a| &a.alert.labels).find_map(|labels| {
+            let in_force = |s: &&Silence| s.state(now) == SilenceState::Active && s.matches(labels);
+            let by = self.acknowledged_silences.iter().find(in_force)?;
+            Some(format!("{labels} in {}, silenced by {}", delivery.id.0, by.id))
+        });
+        if let Some(told) = told {
+            self.fail("1 a silence that was acknowledged is in force", told);
+        }
+    }
+
     /// A record was decided.
     pub(crate) fn recorded(&mut self, record: &Record, targets: &[Target]) {
         match record {
             Record::Transition { change, .. } => self.changed(change, targets),
+            Record::Planned(planned) => self.planned(&planned.delivery),
             Record::WrittenOff { integration, episodes, because, .. } => {
                 self.note(format_args!("written off for {integration}: {because:?}"));
                 let right = match because {
@@ -443,8 +476,11 @@ impl Model {
             let due = o.acknowledged.is_some_and(|(_, until)| until > self.now) && !o.end_asked;
             due && !machine.newest(**fp).is_some_and(botwatch_core::alerting::Episode::is_active)
         });
-        if let Some(labels) = lost.map(|(_, o)| o.labels.clone()) {
-            self.fail("1 acknowledged means on disk", format_args!("{labels} is gone"));
+        let silences = self.acknowledged_silences.iter().filter(|s| s.ends_at > self.now);
+        let silence = silences.map(|s| &s.id).find(|id| machine.silence(id).is_none());
+        let gone = silence.map(|id| format!("silence {id}"));
+        if let Some(gone) = gone.or_else(|| lost.map(|(_, o)| o.labels.to_string())) {
+            self.fail("1 acknowledged means on disk", format_args!("{gone} is gone"));
         }
     }
 
@@ -486,7 +522,10 @@ impl Model {
                 && self.setting.has(Change::Inhibition)
                 && self.now.since(self.down_seen[n]) < secs(turn + 60)
                 && self.down_seen[n] > Timestamp::MIN;
-            if !quiet {
+            // After a silence it takes until the next turn.
+            let labels = own(alert, severity, n);
+            let silenced = |s: &Silence| s.matches(&labels) && self.now <= s.ends_at + secs(turn + 60);
+            if !quiet && !self.silences.iter().any(silenced) {
                 due.push((own(alert, severity, n), (since + secs(hold)).max(settled)));
             }
         }

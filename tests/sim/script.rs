@@ -33,6 +33,8 @@ pub(crate) enum What {
     Vanishes { target: usize, secs: i64 },
     /// Somebody outside sends an alert every minute; then its end, or nothing.
     Outside { name: u64, secs: i64, resolves: bool },
+    /// Somebody silences all alerts of a target.
+    Silence { target: usize, secs: i64 },
     /// An integration fails.
     Receiver { integration: usize, mode: Mode, secs: i64 },
     /// The process dies after so many more effects, and is started again later.
@@ -85,7 +87,8 @@ fn any(chance: &mut Chance, secs: i64) -> What {
         5 | 6 => What::Errors { target, per_second: chance.pick(&[0.0, 2.0]) },
         7 | 8 => What::Down { target, secs },
         9 => What::Vanishes { target, secs },
-        10 | 11 => What::Outside { name: chance.below(1000), secs, resolves: chance.below(2) == 0 },
+        10 => What::Silence { target, secs },
+        11 => What::Outside { name: chance.below(1000), secs, resolves: chance.below(2) == 0 },
         12..=14 => {
             let modes =
                 [Mode::Busy(None), Mode::Busy(Some(90)), Mode::Refuses, Mode::LosesAnswer, Mode::Slow];
@@ -114,6 +117,7 @@ impl fmt::Display for Action {
                 let end = if resolves { "ends it" } else { "falls silent" };
                 write!(f, "outside alert {name} is sent for {secs} s, then its sender {end}")
             }
+            What::Silence { target, secs } => write!(f, "{} is silenced for {secs} s", TARGETS[target]),
             What::Receiver { integration, mode, secs } => {
                 write!(f, "{} for {secs} s: {mode:?}", crate::setting::INTEGRATIONS[integration].0)
             }

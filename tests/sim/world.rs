@@ -11,8 +11,10 @@ use std::{
 };
 
 use botwatch_core::{
-    alerting::{Checkpoint, Effect, Event, Machine, Outcome, Record, Refresh, Row, Send, Seq},
-    model::{Alert, Duration, Fingerprint, Labels, RuleKey, SourceId, Timestamp, Transition},
+    alerting::{
+        Checkpoint, Effect, Event, Machine, Outcome, Record, Refresh, Row, Send, Seq, Silence, SilenceId,
+    },
+    model::{Alert, Duration, Fingerprint, Labels, Matcher, RuleKey, SourceId, Timestamp, Transition},
     promql::EvalOptions,
     rules::{BlindSource, Blindness, Group, Rule, Sight, Written},
     tsdb::{self, Commit, Head},
@@ -59,6 +61,8 @@ pub(crate) enum Sabotage {
     WaitsForBadDisk,
     /// An answer is never handed back, the attempt is made again by the sender.
     SendsTwice,
+    /// A start forgets the silences.
+    ForgetsSilences,
 }
 
 /// How a run ended.
@@ -80,6 +84,12 @@ enum Happening {
     Post { labels: Labels, starts_at: Timestamp, until: Timestamp, resolves: bool },
 }
 
+/// What somebody outside wants to have acknowledged.
+enum Asked {
+    Alert { of: Fingerprint, ends: bool },
+    Silence(Silence),
+}
+
 struct Process {
     machine: Machine,
     head: Head,
@@ -92,7 +102,8 @@ struct Process {
     durable: Seq,
     given_up: Seq,
     sends: VecDeque<Send>,
-    acknowledgements: VecDeque<(Seq, Fingerprint, Timestamp, bool)>,
+    /// Who waits for the disk, and since when.
+    acknowledgements: VecDeque<(Seq, Timestamp, Asked)>,
     /// Batches that the disk has not answered for.
     pending: VecDeque<Batch>,
     unsaved: bool,
@@ -127,6 +138,8 @@ impl Sight for HeadSight<'_> {
 pub(crate) struct World {
     now: Timestamp,
     start: Timestamp,
+    /// How many were ever asked for.
+    silences: u64,
     seed: u64,
     sabotage: Sabotage,
     queue: BTreeMap<(Timestamp, u64), Happening>,
@@ -152,6 +165,7 @@ pub(crate) fn run(script: &Script, sabotage: Sabotage) -> Run {
     let mut world = World {
         now: start,
         start,
+        silences: 0,
         seed: script.seed,
         sabotage,
         queue: BTreeMap::new(),
@@ -280,6 +294,20 @@ impl World {
                 let (labels, until) = (Labels::from_pairs(pairs), self.now + secs(s));
                 self.post(labels, self.now, until, resolves);
             }
+            What::Silence { target, secs: s } => {
+                self.silences += 1;
+                let silence = Silence {
+                    id: SilenceId(format!("s{}", self.silences).into()),
+                    matchers: vec![Matcher::equal("instance", TARGETS[target])],
+                    starts_at: self.now,
+                    ends_at: self.now + secs(s),
+                    updated_at: self.now,
+                    created_by: "sim".into(),
+                    comment: "".into(),
+                    annotations: Labels::empty(),
+                };
+                self.decide(Vec::new(), Some(silence));
+            }
             What::Receiver { integration, mode, secs: s } => {
                 let until = self.now + secs(s);
                 self.receivers[integration] = (Some(mode), until);
@@ -316,6 +344,9 @@ impl World {
         let change = |c: &mut Checkpoint| {
             if sabotage == Sabotage::IdsBeginAgain {
                 c.last_delivery = 0;
+            }
+            if sabotage == Sabotage::ForgetsSilences {
+                c.silences.clear();
             }
         };
         let mut machine = self.disk.restore(self.setting.options(), change, forgets);
@@ -439,6 +470,10 @@ impl World {
 
     /// One round, as `dispatch::owner` has it: events, what is due, one batch.
     fn round(&mut self, events: Vec<(Event, Option<(Fingerprint, bool)>)>) {
+        self.decide(events, None);
+    }
+
+    fn decide(&mut self, events: Vec<(Event, Option<(Fingerprint, bool)>)>, silence: Option<Silence>) {
         let now = self.now;
         let Some(p) = &mut self.process else { return };
         let mut effects = Vec::new();
@@ -456,7 +491,12 @@ impl World {
                 continue;
             }
             p.machine.handle(now, event, &mut effects);
-            acknowledge.extend(ask);
+            acknowledge.extend(ask.map(|(of, ends)| Asked::Alert { of, ends }));
+        }
+        if let Some(silence) = silence.filter(|_| p.sound) {
+            p.machine.set_silence(now, None, silence.clone(), &mut effects).expect("it makes sense");
+            self.model.silence_is_asked_for(&silence);
+            acknowledge.push(Asked::Silence(silence));
         }
         p.machine.advance(now, &mut effects);
         let mut records: Vec<Record> = Vec::new();
@@ -494,7 +534,7 @@ impl World {
             return;
         }
         let Some(p) = &mut self.process else { return };
-        p.acknowledgements.extend(acknowledge.into_iter().map(|(fp, ends)| (seq, fp, now, ends)));
+        p.acknowledgements.extend(acknowledge.into_iter().map(|asked| (seq, now, asked)));
         self.settle();
     }
 
@@ -526,12 +566,15 @@ impl World {
             let Some(p) = &mut self.process else { return };
             let reached = if hasty { Seq(u64::MAX) } else { p.durable.max(p.given_up) };
             let durable = if hasty { reached } else { p.durable };
-            let Some((seq, fp, posted, ends)) = p.acknowledgements.pop_front_if(|(seq, ..)| *seq <= reached)
+            let Some((seq, asked_at, asked)) = p.acknowledgements.pop_front_if(|(seq, ..)| *seq <= reached)
             else {
                 break;
             };
-            if seq <= durable && !ends {
-                self.model.acknowledged(fp, posted);
+            match asked {
+                _ if seq > durable => {}
+                Asked::Alert { ends: true, .. } => {}
+                Asked::Alert { of, ends: false } => self.model.acknowledged(of, asked_at),
+                Asked::Silence(silence) => self.model.silence_is_acknowledged(silence),
             }
             if self.dies() {
                 return;
