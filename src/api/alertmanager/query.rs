@@ -25,6 +25,11 @@ impl Query {
     /// When a filter is no matcher, or `receiver` no pattern.
     pub(super) fn of(uri: &Uri) -> Result<Self, Failure> {
         let params = Params::parse(uri.query());
+        if params.first("receiver_matchers").is_some() {
+            return Err(business(
+                "receiver_matchers is not supported by this version: receivers have no labels",
+            ));
+        }
         let mut filter = Vec::new();
         for text in params.all("filter")? {
             let parsed = matchers::parse_one(text);

@@ -181,6 +181,7 @@ async fn each_kind_of_wrong_silence_has_its_answer() {
         ("/api/v2/alerts?filter=%7B", "bad matcher format: "),
         ("/api/v2/alerts?receiver=(", "failed to parse receiver param: "),
         ("/api/v2/silences?filter=x", "bad matcher format: "),
+        ("/api/v2/alerts?receiver_matchers=a%3Db", "receiver_matchers is not supported"),
     ] {
         let answer = world.get(path).await;
         let why: Value = serde_json::from_str(answer.text()).expect("JSON");
