@@ -15,6 +15,7 @@ pub(super) fn merge(files: Vec<File>, found: &mut Vec<Diagnostic>) -> File {
         append(&mut all.scrape_configs, &mut file.scrape_configs);
         append(&mut all.receivers, &mut file.receivers);
         append(&mut all.inhibit_rules, &mut file.inhibit_rules);
+        append(&mut all.escalations, &mut file.escalations);
         append(&mut all.time_intervals, &mut file.time_intervals);
         append(&mut all.mute_time_intervals, &mut file.mute_time_intervals);
         append(&mut all.templates, &mut file.templates);

@@ -57,8 +57,6 @@ pub const NOT_YET: &[Entry] = &[
     later("", "thresholds", "thresholds as data; edit the rule's expression"),
     later("", "safety", "safety checks of botwatch's own; the shipped rules watch what the bot exports"),
     later("", "guard", "the egress guard; nothing is kept from reaching a venue"),
-    later("", "issues", "settings of issues"),
-    later("", "escalations", "escalation; use `repeat_interval`"),
     later("", "actions", "automatic actions"),
     later("", "auth", "access control; until then only loopback peers are served"),
     later("", "cluster", "several instances"),

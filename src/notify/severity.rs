@@ -1,14 +1,10 @@
 //! The label `severity`, as messages show it.
 
-use botwatch_core::model::Labels;
-
-/// The severities that have a rank, the worst first (DESIGN §4 "Issues", and what rule files of others use).
-const RANKED: [&str; 7] = ["emergency", "critical", "page", "error", "high", "warning", "info"];
+use botwatch_core::model::{Labels, SEVERITY, severity_rank};
 
 /// The worst severity; of those without a rank the first in the order given.
 pub(super) fn worst<'a>(labels: impl Iterator<Item = &'a Labels>) -> Option<&'a str> {
-    let rank = |s: &&str| RANKED.iter().position(|r| r == s).unwrap_or(RANKED.len());
-    labels.filter_map(|l| l.get("severity")).min_by_key(rank)
+    labels.filter_map(|l| l.get(SEVERITY)).min_by_key(|s| severity_rank(s))
 }
 
 /// Colour of a message: what has ended is green, else by severity. Slack knows `good`, `warning`, `danger` by name;

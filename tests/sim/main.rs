@@ -113,6 +113,8 @@ fn mistakes_are_found() {
         Sabotage::WaitsForBadDisk,
         Sabotage::SendsTwice,
         Sabotage::ForgetsSilences,
+        Sabotage::ForgetsAcknowledgements,
+        Sabotage::ForgetsReports,
     ] {
         let found = (0..SOON).find_map(|seed| Some((seed, run(&Script::of(seed), sabotage).violation?)));
         match found {

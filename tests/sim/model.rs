@@ -7,16 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use botwatch_core::{
     alerting::{
-        Delivery, EpisodeId, IntegrationId, Machine, Outcome, Reason, Record, Send, Silence, SilenceState,
-        WriteOff,
+        Act, Delivery, EpisodeId, IntegrationId, Machine, NotifyReason, Outcome, Reason, Record, Send,
+        Silence, SilenceState, WriteOff,
     },
     model::{AlertState, Ending, Fingerprint, Labels, Timestamp, Transition},
 };
 
 use crate::{
     script::TARGETS,
-    setting::{Change, GROUP_INTERVAL_MAX, INTERVAL, REPEAT, RESOLVE_TIMEOUT, Setting, id, secs},
+    setting::{
+        Change, ESCALATES_AFTER, GROUP_INTERVAL_MAX, INTERVAL, REPEAT, RESOLVE_TIMEOUT, STILL_FIRING_AFTER,
+        Setting, id, secs,
+    },
     targets::Target,
+    world::reported,
 };
 
 /// Our own alerting rules, with severity and hold.
@@ -85,6 +89,16 @@ struct Outside {
     ends: BTreeSet<Timestamp>,
 }
 
+/// What was acknowledged to a reporter.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Filing {
+    pub reported: bool,
+    pub resolved: bool,
+    /// The resolve was asked for, heard or not.
+    resolve_asked: bool,
+    reported_at: Option<Timestamp>,
+}
+
 /// An attempt on its way, as the world keeps it.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
@@ -128,6 +142,13 @@ pub(crate) struct Model {
     silences: Vec<Silence>,
     /// Those that were acknowledged: in force.
     acknowledged_silences: Vec<Silence>,
+    /// Acknowledgements that were asked for: perhaps in force.
+    cared_for: Vec<(EpisodeId, Timestamp)>,
+    /// Those that were acknowledged: in force.
+    cares: BTreeMap<EpisodeId, Timestamp>,
+    /// What was resolved by hand, and when.
+    resolved: BTreeMap<Fingerprint, Timestamp>,
+    reports: BTreeMap<u64, Filing>,
     /// The newest process that died.
     dead: u64,
 }
@@ -159,6 +180,10 @@ impl Model {
             lost_when_undurable: false,
             silences: Vec::new(),
             acknowledged_silences: Vec::new(),
+            cared_for: Vec::new(),
+            cares: BTreeMap::new(),
+            resolved: BTreeMap::new(),
+            reports: BTreeMap::new(),
             dead: 0,
         }
     }
@@ -244,7 +269,41 @@ impl Model {
         self.acknowledged_silences.push(silence);
     }
 
-    /// What is silenced is not told.
+    pub(crate) fn is_asked_to_look_after(&mut self, of: &[EpisodeId], until: Timestamp) {
+        self.cared_for.extend(of.iter().map(|id| (*id, until)));
+        // A later one takes the place of an earlier one, acknowledged or not.
+        for id in of {
+            self.cares.remove(id);
+        }
+    }
+
+    pub(crate) fn looked_after(&mut self, of: &[EpisodeId], until: Timestamp) {
+        self.note(format_args!("{} acknowledgements are acknowledged", of.len()));
+        self.cares.extend(of.iter().map(|id| (*id, until)));
+    }
+
+    pub(crate) fn filed(&self, number: u64) -> Filing {
+        self.reports.get(&number).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn report_is_acknowledged(&mut self, number: u64) {
+        self.note(format_args!("report r{number} is acknowledged"));
+        let now = self.now;
+        let filing = self.reports.entry(number).or_default();
+        filing.reported = true;
+        filing.reported_at.get_or_insert(now);
+    }
+
+    pub(crate) fn is_asked_to_resolve(&mut self, number: u64) {
+        self.reports.entry(number).or_default().resolve_asked = true;
+    }
+
+    pub(crate) fn resolve_is_acknowledged(&mut self, number: u64) {
+        self.note(format_args!("the resolve of r{number} is acknowledged"));
+        self.reports.entry(number).or_default().resolved = true;
+    }
+
+    /// What is silenced is not told; what is acknowledged or young does not escalate.
     fn planned(&mut self, delivery: &Delivery) {
         let now = self.now;
         let firing = delivery.alerts.iter().filter(|a| a.alert.ends_at.is_none());
@@ -256,6 +315,19 @@ impl Model {
         if let Some(told) = told {
             self.fail("1 a silence that was acknowledged is in force", told);
         }
+        let begins = [NotifyReason::FirstNotification, NotifyReason::Escalated];
+        let begins = begins.iter().any(|r| *delivery.reason == *r.as_str());
+        if delivery.integration != id("boss", "webhook") || !begins {
+            return;
+        }
+        let firing = delivery.alerts.iter().filter(|a| a.alert.ends_at.is_none());
+        let early = firing.map(|a| (a.episode, &a.alert.labels)).find(|(episode, labels)| {
+            let looked_after = self.cares.get(episode).is_some_and(|until| *until > now);
+            looked_after || !self.setting.escalates(labels) || now < episode.starts_at + secs(ESCALATES_AFTER)
+        });
+        if let Some((episode, labels)) = early {
+            self.fail("4 escalates while nobody answers", format_args!("{episode} {labels}"));
+        }
     }
 
     /// A record was decided.
@@ -263,6 +335,15 @@ impl Model {
         match record {
             Record::Transition { change, .. } => self.changed(change, targets),
             Record::Planned(planned) => self.planned(&planned.delivery),
+            Record::Acted { episode, entry } if matches!(entry.act, Act::Resolved { .. }) => {
+                self.note(format_args!("{episode} is resolved by hand"));
+                self.cares.remove(episode);
+                self.resolved.insert(episode.fingerprint, entry.at);
+                self.ends.insert((episode.fingerprint, entry.at));
+            }
+            Record::Escalated { episodes, along, to, .. } => {
+                self.note(format_args!("escalates to {to}: {episodes:?}, along {along:?}"));
+            }
             Record::WrittenOff { integration, episodes, because, .. } => {
                 self.note(format_args!("written off for {integration}: {because:?}"));
                 let right = match because {
@@ -362,6 +443,7 @@ impl Model {
     /// A receiver takes a message.
     pub(crate) fn accepts(&mut self, attempt: &Attempt) {
         let d = &*attempt.delivery;
+        self.told_otherwise(d);
         self.taken.insert(d.id.0.to_string());
         let content = format!("{:?} {:?} {:?}", d.group_key, d.reason, d.alerts);
         if let Some(before) = self.accepted.get_mut(&attempt.wire) {
@@ -411,6 +493,22 @@ impl Model {
         }
     }
 
+    /// What a receiver is told otherwise through another group it is told anew by the first one.
+    fn told_otherwise(&mut self, d: &Delivery) {
+        let ended = |episode: &EpisodeId| {
+            let alert = d.alerts.iter().find(|a| a.episode == *episode);
+            alert.map(|a| a.alert.ends_at.is_some())
+        };
+        for ((group, to), lane) in &mut self.lanes {
+            if **group != *d.group_key && *to == d.integration {
+                let same = |s: &Said| {
+                    s.alerts.iter().all(|(e, over, _)| ended(e).is_none_or(|ended| ended == *over))
+                };
+                lane.said = lane.said.take().filter(same);
+            }
+        }
+    }
+
     /// §2.5: in order, and nothing said twice in a row before it is time to repeat it.
     fn check_order(&mut self, d: &Delivery, gone: bool, lost: bool) {
         let lane = self.lanes.entry((d.group_key.to_string(), d.integration.clone())).or_default();
@@ -426,6 +524,10 @@ impl Model {
         let at = self.now;
         let again =
             lane.said.as_ref().is_some_and(|said| said.alerts == alerts && at.since(said.at) < secs(REPEAT));
+        // Nobody answers: the escalation asks again, after its time.
+        let asks = *d.reason == *NotifyReason::Escalated.as_str();
+        let again = again
+            && !(asks && lane.said.as_ref().is_some_and(|s| at.since(s.at) > secs(ESCALATES_AFTER - 60)));
         // A message whose answer is lost, and that is refused when it is tried again, is made anew.
         lane.said = (!lost).then(|| Said { id: d.id.0.to_string(), alerts, at });
         if overtaken {
@@ -479,6 +581,20 @@ impl Model {
         let silences = self.acknowledged_silences.iter().filter(|s| s.ends_at > self.now);
         let silence = silences.map(|s| &s.id).find(|id| machine.silence(id).is_none());
         let gone = silence.map(|id| format!("silence {id}"));
+        let gone = gone.or_else(|| {
+            let active = |id: &EpisodeId| machine.episode(*id).filter(|e| e.is_active());
+            let in_force = self.cares.iter().filter(|(_, until)| **until > self.now);
+            let mut open = in_force.filter_map(|(id, _)| active(id));
+            let lost = open.find(|e| e.acknowledged.is_none())?;
+            Some(format!("the acknowledgement of {}", lost.id))
+        });
+        let gone = gone.or_else(|| {
+            let is_open = |n: &u64| machine.issue(&format!("r{n}")).is_some_and(|e| e.is_active());
+            let wrong = self.reports.iter().find(|(n, f)| {
+                (f.reported && !f.resolve_asked && !is_open(n)) || (f.reported && f.resolved && is_open(n))
+            });
+            wrong.map(|(n, f)| format!("of report r{n}, {f:?},"))
+        });
         if let Some(gone) = gone.or_else(|| lost.map(|(_, o)| o.labels.to_string())) {
             self.fail("1 acknowledged means on disk", format_args!("{gone} is gone"));
         }
@@ -524,6 +640,8 @@ impl Model {
                 && self.down_seen[n] > Timestamp::MIN;
             // After a silence it takes until the next turn.
             let labels = own(alert, severity, n);
+            let resolved = self.resolved.get(&labels.fingerprint());
+            let since = resolved.map_or(since, |at| since.max(*at + secs(STILL_FIRING_AFTER)));
             let silenced = |s: &Silence| s.matches(&labels) && self.now <= s.ends_at + secs(turn + 60);
             if !quiet && !self.silences.iter().any(silenced) {
                 due.push((own(alert, severity, n), (since + secs(hold)).max(settled)));
@@ -536,9 +654,18 @@ impl Model {
                 due.push((outside.labels.clone(), first.max(settled)));
             }
         }
+        for (number, filing) in self.reports.iter().filter(|(_, f)| !f.resolve_asked) {
+            due.extend(filing.reported_at.map(|at| (reported(*number), at.max(settled))));
+        }
         let now = self.now;
         for (labels, since) in due.into_iter().filter(|(_, since)| now > *since + secs(turn)) {
-            for integration in self.setting.integrations_of(&labels) {
+            let fp = labels.fingerprint();
+            let cared_for = self.cared_for.iter().filter(|(id, _)| id.fingerprint == fp);
+            let unanswered = cared_for.map(|(_, until)| *until).max().map_or(since, |until| since.max(until));
+            let escalated =
+                now > unanswered + secs(ESCALATES_AFTER + turn) && self.setting.escalates(&labels);
+            let boss = escalated.then(|| id("boss", "webhook"));
+            for integration in self.setting.integrations_of(&labels).into_iter().chain(boss) {
                 let heard = self.heard.get(&(integration.clone(), labels.fingerprint()));
                 if !heard.is_some_and(|h| h.firing || h.forgotten) {
                     self.fail("10 told in time", format_args!("{labels}, {integration}, since {since}"));

@@ -35,6 +35,12 @@ pub(crate) enum What {
     Outside { name: u64, secs: i64, resolves: bool },
     /// Somebody silences all alerts of a target.
     Silence { target: usize, secs: i64 },
+    /// Somebody looks after all alerts of a target.
+    Acknowledge { target: usize, secs: i64 },
+    /// Somebody resolves all alerts of a target, whatever the rules say.
+    Resolve { target: usize },
+    /// Somebody reports a problem and resolves it after so long; or says that it is over before it says that it began.
+    Report { secs: i64, early: bool },
     /// An integration fails.
     Receiver { integration: usize, mode: Mode, secs: i64 },
     /// The process dies after so many more effects, and is started again later.
@@ -82,7 +88,7 @@ impl Script {
 
 fn any(chance: &mut Chance, secs: i64) -> What {
     let target = chance.below(3) as usize;
-    match chance.below(20) {
+    match chance.below(24) {
         0..=4 => What::Level { target, value: chance.pick(&[0.0, 0.0, 0.0, 8.0, 11.0, 16.0, 25.0]) },
         5 | 6 => What::Errors { target, per_second: chance.pick(&[0.0, 2.0]) },
         7 | 8 => What::Down { target, secs },
@@ -97,6 +103,9 @@ fn any(chance: &mut Chance, secs: i64) -> What {
         15 | 16 => What::Crash { effects: chance.below(14) as u32, secs: chance.pick(&[1, 5, 40, secs]) },
         17 => What::Stop { secs },
         18 => What::DiskRefuses { secs },
+        19 => What::Acknowledge { target, secs },
+        20 => What::Resolve { target },
+        21 | 22 => What::Report { secs, early: chance.below(4) == 0 },
         _ => What::Reload(chance.pick(&Change::ALL)),
     }
 }
@@ -118,6 +127,14 @@ impl fmt::Display for Action {
                 write!(f, "outside alert {name} is sent for {secs} s, then its sender {end}")
             }
             What::Silence { target, secs } => write!(f, "{} is silenced for {secs} s", TARGETS[target]),
+            What::Acknowledge { target, secs } => {
+                write!(f, "{} is acknowledged for {secs} s", TARGETS[target])
+            }
+            What::Resolve { target } => write!(f, "{} is resolved by hand", TARGETS[target]),
+            What::Report { secs, early } => {
+                let order = if early { ", its end first" } else { "" };
+                write!(f, "a problem of {secs} s is reported{order}")
+            }
             What::Receiver { integration, mode, secs } => {
                 write!(f, "{} for {secs} s: {mode:?}", crate::setting::INTEGRATIONS[integration].0)
             }

@@ -4,7 +4,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use botwatch_core::{
-    alerting::{GroupBy, InhibitRule, IntegrationId, IntegrationOptions, Options, RetryPolicy, Route},
+    alerting::{
+        Escalation, EscalationRepeat, EscalationStep, GroupBy, InhibitRule, IntegrationId,
+        IntegrationOptions, Options, RetryPolicy, Route,
+    },
     diag::SourceText,
     model::{Duration, Labels, Matcher},
     promql::ParseOptions,
@@ -17,16 +20,21 @@ pub(crate) const INTERVAL: i64 = 15;
 pub(crate) const REPEAT: i64 = 20 * 60;
 /// The slowest `group_interval`.
 pub(crate) const GROUP_INTERVAL_MAX: i64 = 120;
+/// An alert that nobody acknowledges escalates after this time.
+pub(crate) const ESCALATES_AFTER: i64 = 180;
+/// What was resolved and still fires is open again after this time.
+pub(crate) const STILL_FIRING_AFTER: i64 = 120;
 /// Leases of alerts from outside.
 pub(crate) const RESOLVE_TIMEOUT: i64 = 300;
 
 /// Receiver, kind, whether it is told ends.
-pub(crate) const INTEGRATIONS: [(&str, &str, bool); 5] = [
+pub(crate) const INTEGRATIONS: [(&str, &str, bool); 6] = [
     ("ops", "webhook", true),
     ("ops", "email", true),
     ("chat", "slack", true),
     ("logbook", "webhook", false),
     ("backup", "webhook", true),
+    ("boss", "webhook", true),
 ];
 
 /// One thing that a reload changes, back and forth.
@@ -41,10 +49,11 @@ pub(crate) enum Change {
     HighRaised,
     RateRemoved,
     ExtraAdded,
+    NoEscalation,
 }
 
 impl Change {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::ChatRemoved,
         Self::WarningsToOps,
         Self::SlowGroups,
@@ -54,6 +63,7 @@ impl Change {
         Self::HighRaised,
         Self::RateRemoved,
         Self::ExtraAdded,
+        Self::NoEscalation,
     ];
 }
 
@@ -87,6 +97,11 @@ impl Setting {
     pub(crate) fn integrations_of(self, labels: &Labels) -> Vec<IntegrationId> {
         let receivers = self.receivers_of(labels);
         INTEGRATIONS.iter().filter(|(r, ..)| receivers.contains(r)).map(|(r, k, _)| id(r, k)).collect()
+    }
+
+    /// Whether an alert escalates while nobody acknowledges it.
+    pub(crate) fn escalates(self, labels: &Labels) -> bool {
+        labels.value("severity") == "critical" && !self.has(Change::NoEscalation)
     }
 
     /// The threshold of an alert on the gauge, if such a rule is configured.
@@ -147,6 +162,18 @@ impl Setting {
             target: vec![severity("warning")],
             equal: vec!["instance".into()],
         };
+        let escalation = Escalation {
+            name: "unheard".into(),
+            matchers: vec![severity("critical")],
+            steps: vec![EscalationStep { after: secs(ESCALATES_AFTER), receiver: "boss".into() }],
+            repeat: Some(EscalationRepeat {
+                every: secs(ESCALATES_AFTER),
+                backoff: 2,
+                longest: secs(600),
+                times: None,
+            }),
+            quiet: Vec::new(),
+        };
         let options = Options {
             route: Route {
                 receiver: Some("ops".into()),
@@ -166,6 +193,8 @@ impl Setting {
             inhibit_rules: if self.has(Change::Inhibition) { vec![inhibit] } else { Vec::new() },
             resolve_timeout: secs(RESOLVE_TIMEOUT),
             reopen_within: secs(300),
+            still_firing_after: secs(STILL_FIRING_AFTER),
+            escalations: if self.has(Change::NoEscalation) { Vec::new() } else { vec![escalation] },
             ..Options::default()
         };
         Arc::new(options)

@@ -12,7 +12,8 @@ use std::{
 
 use botwatch_core::{
     alerting::{
-        Checkpoint, Effect, Event, Machine, Outcome, Record, Refresh, Row, Send, Seq, Silence, SilenceId,
+        Checkpoint, EarlyResolve, Effect, EpisodeId, Event, Machine, NewIssue, Outcome, Record, Refresh, Row,
+        Send, Seq, Silence, SilenceId,
     },
     model::{Alert, Duration, Fingerprint, Labels, Matcher, RuleKey, SourceId, Timestamp, Transition},
     promql::EvalOptions,
@@ -63,6 +64,10 @@ pub(crate) enum Sabotage {
     SendsTwice,
     /// A start forgets the silences.
     ForgetsSilences,
+    /// A start forgets who looks after what.
+    ForgetsAcknowledgements,
+    /// A start forgets what holds a reported issue open.
+    ForgetsReports,
 }
 
 /// How a run ended.
@@ -75,19 +80,57 @@ enum Happening {
     Script(What),
     Start,
     DiskWorks,
-    Scrape { process: u64, target: usize },
-    Evaluate { process: u64 },
-    Commit { process: u64 },
-    Checkpoint { process: u64, at: Seq, rows: Vec<Row> },
+    Scrape {
+        process: u64,
+        target: usize,
+    },
+    Evaluate {
+        process: u64,
+    },
+    Commit {
+        process: u64,
+    },
+    Checkpoint {
+        process: u64,
+        at: Seq,
+        rows: Vec<Row>,
+    },
     Arrives(Attempt),
-    Answer { process: u64, attempt: Attempt, outcome: Outcome },
-    Post { labels: Labels, starts_at: Timestamp, until: Timestamp, resolves: bool },
+    Answer {
+        process: u64,
+        attempt: Attempt,
+        outcome: Outcome,
+    },
+    Post {
+        labels: Labels,
+        starts_at: Timestamp,
+        until: Timestamp,
+        resolves: bool,
+    },
+    /// A reporter does what was not acknowledged yet.
+    File {
+        number: u64,
+        until: Timestamp,
+        early: bool,
+    },
 }
 
 /// What somebody outside wants to have acknowledged.
 enum Asked {
     Alert { of: Fingerprint, ends: bool },
     Silence(Silence),
+    Acknowledgements { of: Vec<EpisodeId>, until: Timestamp },
+    Report { number: u64 },
+    Resolve { number: u64 },
+}
+
+/// What somebody wants to have changed.
+enum Wish {
+    Silence(Silence),
+    Acknowledge { target: usize, until: Timestamp },
+    ResolveAll { target: usize },
+    Report { number: u64 },
+    Resolve { number: u64 },
 }
 
 struct Process {
@@ -140,6 +183,8 @@ pub(crate) struct World {
     start: Timestamp,
     /// How many were ever asked for.
     silences: u64,
+    /// How many problems were ever reported.
+    reports: u64,
     seed: u64,
     sabotage: Sabotage,
     queue: BTreeMap<(Timestamp, u64), Happening>,
@@ -166,6 +211,7 @@ pub(crate) fn run(script: &Script, sabotage: Sabotage) -> Run {
         now: start,
         start,
         silences: 0,
+        reports: 0,
         seed: script.seed,
         sabotage,
         queue: BTreeMap::new(),
@@ -270,6 +316,7 @@ impl World {
             Happening::Post { labels, starts_at, until, resolves } => {
                 self.post(labels, starts_at, until, resolves);
             }
+            Happening::File { number, until, early } => self.file(number, until, early),
             // Of a process that is gone.
             _ => {}
         }
@@ -306,7 +353,16 @@ impl World {
                     comment: "".into(),
                     annotations: Labels::empty(),
                 };
-                self.decide(Vec::new(), Some(silence));
+                self.decide(Vec::new(), Some(Wish::Silence(silence)));
+            }
+            What::Acknowledge { target, secs: s } => {
+                let until = self.now + secs(s);
+                self.decide(Vec::new(), Some(Wish::Acknowledge { target, until }));
+            }
+            What::Resolve { target } => self.decide(Vec::new(), Some(Wish::ResolveAll { target })),
+            What::Report { secs: s, early } => {
+                self.reports += 1;
+                self.file(self.reports, self.now + secs(s), early);
             }
             What::Receiver { integration, mode, secs: s } => {
                 let until = self.now + secs(s);
@@ -347,6 +403,14 @@ impl World {
             }
             if sabotage == Sabotage::ForgetsSilences {
                 c.silences.clear();
+            }
+            for episode in &mut c.episodes {
+                if sabotage == Sabotage::ForgetsAcknowledgements {
+                    episode.acknowledged = None;
+                }
+                if sabotage == Sabotage::ForgetsReports {
+                    episode.report = None;
+                }
             }
         };
         let mut machine = self.disk.restore(self.setting.options(), change, forgets);
@@ -473,7 +537,7 @@ impl World {
         self.decide(events, None);
     }
 
-    fn decide(&mut self, events: Vec<(Event, Option<(Fingerprint, bool)>)>, silence: Option<Silence>) {
+    fn decide(&mut self, events: Vec<(Event, Option<(Fingerprint, bool)>)>, wish: Option<Wish>) {
         let now = self.now;
         let Some(p) = &mut self.process else { return };
         let mut effects = Vec::new();
@@ -493,10 +557,8 @@ impl World {
             p.machine.handle(now, event, &mut effects);
             acknowledge.extend(ask.map(|(of, ends)| Asked::Alert { of, ends }));
         }
-        if let Some(silence) = silence.filter(|_| p.sound) {
-            p.machine.set_silence(now, None, silence.clone(), &mut effects).expect("it makes sense");
-            self.model.silence_is_asked_for(&silence);
-            acknowledge.push(Asked::Silence(silence));
+        if let Some(wish) = wish.filter(|_| p.sound) {
+            acknowledge.extend(grant(&mut p.machine, now, wish, &mut self.model, &mut effects));
         }
         p.machine.advance(now, &mut effects);
         let mut records: Vec<Record> = Vec::new();
@@ -575,6 +637,9 @@ impl World {
                 Asked::Alert { ends: true, .. } => {}
                 Asked::Alert { of, ends: false } => self.model.acknowledged(of, asked_at),
                 Asked::Silence(silence) => self.model.silence_is_acknowledged(silence),
+                Asked::Acknowledgements { of, until } => self.model.looked_after(&of, until),
+                Asked::Report { number } => self.model.report_is_acknowledged(number),
+                Asked::Resolve { number } => self.model.resolve_is_acknowledged(number),
             }
             if self.dies() {
                 return;
@@ -700,6 +765,21 @@ impl World {
         }
     }
 
+    /// Reports, and resolves, until each is acknowledged.
+    fn file(&mut self, number: u64, until: Timestamp, early: bool) {
+        let done = self.model.filed(number);
+        let ends = if early { !done.resolved } else { done.reported && self.now >= until };
+        let wish = if ends { Wish::Resolve { number } } else { Wish::Report { number } };
+        if done.reported && done.resolved {
+            return;
+        }
+        if ends || !done.reported {
+            self.decide(Vec::new(), Some(wish));
+        }
+        let wait = self.chance(number).between(3_000, 15_000);
+        self.after(Duration::from_millis(wait), Happening::File { number, until, early });
+    }
+
     // ---- targets and rules
 
     fn scrape(&mut self, target: usize) {
@@ -821,6 +901,73 @@ impl World {
             self.model.fail("4 state survives", format_args!("the disk differs in {differs:?}"));
         }
     }
+}
+
+/// What the API does for somebody who asks.
+fn grant(
+    machine: &mut Machine,
+    now: Timestamp,
+    wish: Wish,
+    model: &mut Model,
+    effects: &mut Vec<Effect>,
+) -> Option<Asked> {
+    let of = |machine: &Machine, target: usize| -> Vec<EpisodeId> {
+        let active = machine.alerts().filter(|e| e.is_active());
+        active.filter(|e| e.alert.labels.value("instance") == TARGETS[target]).map(|e| e.id).collect()
+    };
+    match wish {
+        Wish::Silence(silence) => {
+            machine.set_silence(now, None, silence.clone(), effects).expect("it makes sense");
+            model.silence_is_asked_for(&silence);
+            Some(Asked::Silence(silence))
+        }
+        Wish::Acknowledge { target, until } => {
+            let of = of(machine, target);
+            for id in &of {
+                let by = "sim".into();
+                machine.acknowledge(now, *id, by, Some(until), "".into(), effects).expect("it is open");
+            }
+            model.is_asked_to_look_after(&of, until);
+            Some(Asked::Acknowledgements { of, until })
+        }
+        Wish::ResolveAll { target } => {
+            for id in of(machine, target) {
+                machine.resolve(now, id, "sim".into(), "".into(), effects).expect("it is there");
+            }
+            None
+        }
+        Wish::Report { number } => {
+            let new = NewIssue {
+                labels: reported(number),
+                annotations: Labels::empty(),
+                generator_url: "".into(),
+                ids: vec![format!("r{number}").into()],
+                by: "sim".into(),
+                metadata: "".into(),
+            };
+            machine.report(now, new, effects).expect("there is room");
+            Some(Asked::Report { number })
+        }
+        Wish::Resolve { number } => {
+            model.is_asked_to_resolve(number);
+            let id: Arc<str> = format!("r{number}").into();
+            match machine.issue(&id).map(|e| e.id) {
+                Some(episode) => {
+                    machine.resolve(now, episode, "sim".into(), "".into(), effects).expect("it is there");
+                }
+                None => {
+                    let early = EarlyResolve { id, at: now, by: "sim".into(), note: "".into() };
+                    machine.resolve_early(now, early, effects);
+                }
+            }
+            Some(Asked::Resolve { number })
+        }
+    }
+}
+
+/// The labels of a reported problem.
+pub(crate) fn reported(number: u64) -> Labels {
+    Labels::from_pairs([("alertname", "Reported"), ("severity", "critical"), ("n", &*number.to_string())])
 }
 
 fn commit(head: &mut Head, at: Timestamp, written: &[Written]) {

@@ -2,6 +2,7 @@
 //! there, how sections refer to each other and what is the default is decided in [`super::load`].
 
 mod bot;
+mod escalation;
 mod global;
 mod http;
 mod inhibit;
@@ -13,6 +14,7 @@ mod scrape;
 mod top;
 
 pub use bot::{Bot, Evaluation, NoData, Process, Storage, SuppressedResolves, Web, is_pid};
+pub use escalation::{Escalation, Issues, Repeat, Step};
 pub use global::{Global, SLACK_APP_URL, split_smarthost};
 pub use http::{
     Authorization, BasicAuth, Header, Headers, Http, OAuth2, ProxyHeaders, Tls, TlsVersion, check_header_name,

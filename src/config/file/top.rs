@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Bot, Evaluation, Global, Http, InhibitRule, NoData, Receiver, Route, ScrapeConfig, StaticConfig, Storage,
-    SuppressedResolves, TimeInterval, Web,
+    Bot, Escalation, Evaluation, Global, Http, InhibitRule, Issues, NoData, Receiver, Route, ScrapeConfig,
+    StaticConfig, Storage, SuppressedResolves, TimeInterval, Web,
 };
 use crate::config::value::{At, section};
 
@@ -37,6 +37,10 @@ section! {
         time_intervals: Vec<TimeInterval>,
         /// Older name of `time_intervals`.
         mute_time_intervals: Vec<TimeInterval>,
+        /// How issues are kept.
+        issues: Issues,
+        /// Who is told when nobody answers; the first that matches an alert is its only one.
+        escalations: Vec<Escalation>,
         /// Paths of template files; the last part may have `*`.
         templates: Vec<At<Arc<str>>>,
         /// Where and how much is kept.

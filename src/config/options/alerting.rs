@@ -3,10 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use botwatch_core::{
-    alerting::{GroupBy, InhibitRule, Options, Problem, RESOLVE_TIMEOUT, Route, SuppressedResolves},
-    alerting::{IntegrationOptions, Place as Where},
+    alerting::{
+        ACKNOWLEDGED_FOR, Escalation, EscalationRepeat, EscalationStep, GroupBy, InhibitRule,
+        IntegrationOptions, Limits, Options, Place as Where, Problem, REOPEN_WITHIN, RESOLVE_TIMEOUT, Route,
+        STILL_FIRING_AFTER, SuppressedResolves,
+    },
     diag::{Diagnostic, Level, has_errors},
-    model::{Labels, Matcher},
+    model::{Duration, Labels, Matcher},
     template::Templates,
 };
 
@@ -15,6 +18,11 @@ use crate::config::{
     file::{self, MatcherMap, Matchers, RegexMap},
     value::{At, Pairs, Place, place},
 };
+
+/// Resolved issues that are kept at most, whatever is set: they are in memory, too.
+const RESOLVED_MAX: usize = 100_000;
+/// The longest wait between repeats of an escalation unless set otherwise.
+const LONGEST: Duration = Duration::from_secs(4 * 3600);
 
 pub(super) fn alerting(
     context: &mut Context<'_>,
@@ -36,6 +44,9 @@ pub(super) fn alerting(
         let pieces = i.time_intervals.iter().flatten().map(file::Piece::interval).collect();
         Some((Arc::clone(&i.name.as_ref()?.value), pieces))
     });
+    let issues = file.issues.clone().unwrap_or_default();
+    let kept = issues.resolved_max.as_ref().map(|n| usize::try_from(n.value).unwrap_or(usize::MAX));
+    let usual = Limits::default();
     let options = Options {
         time_intervals: named.collect(),
         route: file.route.as_ref().map_or_else(Route::default, |r| route(context, r, templates)),
@@ -47,6 +58,11 @@ pub(super) fn alerting(
             Some(file::SuppressedResolves::Send) | None => SuppressedResolves::Send,
         },
         enabled: or(context.written.switches.alerting.as_ref(), true),
+        escalations: file.escalations.iter().flatten().map(escalation).collect(),
+        reopen_within: or(issues.reopen_within.as_ref(), REOPEN_WITHIN),
+        still_firing_after: or(issues.still_firing_after.as_ref(), STILL_FIRING_AFTER),
+        acknowledged_for: or(issues.acknowledged_for.as_ref(), ACKNOWLEDGED_FOR),
+        limits: Limits { past_max: kept.unwrap_or(usual.past_max).min(RESOLVED_MAX), ..usual },
         ..Options::default()
     };
     // The machine's own checks are a second line behind those of the files: with errors there, they would only
@@ -133,6 +149,30 @@ fn inhibit_rule(written: &file::InhibitRule) -> InhibitRule {
     }
 }
 
+fn escalation(written: &file::Escalation) -> Escalation {
+    let step = |s: &file::Step| EscalationStep {
+        after: or(s.after.as_ref(), Duration::ZERO),
+        receiver: super::text(s.receiver.as_ref()),
+    };
+    let number = |n: &At<u64>| u32::try_from(n.value).unwrap_or(u32::MAX);
+    let repeat = written.repeat.as_ref().map(|r| {
+        let every = or(r.every.as_ref(), Duration::ZERO);
+        EscalationRepeat {
+            every,
+            backoff: r.backoff.as_ref().map_or(1, number),
+            longest: or(r.longest.as_ref(), every.max(LONGEST)),
+            times: r.times.as_ref().map(number),
+        }
+    });
+    Escalation {
+        name: super::text(written.name.as_ref()),
+        matchers: all(written.matchers.as_ref(), None, None),
+        steps: written.steps.iter().flatten().map(step).collect(),
+        repeat,
+        quiet: values(written.quiet_hours.as_ref()),
+    }
+}
+
 /// A problem of the options at its place in the file.
 fn diagnostic(problem: &Problem, file: &file::File, built: &[Built]) -> Diagnostic {
     let (at, of) = match &problem.place {
@@ -144,6 +184,9 @@ fn diagnostic(problem: &Problem, file: &file::File, built: &[Built]) -> Diagnost
                 _ => b.place.clone(),
             });
             (at, format!("receiver `{receiver}`"))
+        }
+        Where::Escalation { index, step, field } => {
+            (escalation_place(file, *index, *step, field), String::new())
         }
         Where::InhibitRule { index, .. } => {
             let rule = file.inhibit_rules.iter().flatten().nth(*index);
@@ -167,6 +210,23 @@ fn label(code: &str) -> &'static str {
         "short-repeat" => "not in force",
         _ => "",
     }
+}
+
+fn escalation_place(file: &file::File, index: usize, step: Option<usize>, field: &str) -> Option<Place> {
+    let escalation = file.escalations.iter().flatten().nth(index)?;
+    let whole = escalation.place.as_ref();
+    let Some(step) = step else {
+        let field = match field {
+            "name" => place(&escalation.name),
+            "repeat" => escalation.repeat.as_ref().and_then(|r| place(&r.every)),
+            "quiet_hours" => escalation.quiet_hours.iter().flatten().find_map(|q| q.place.as_ref()),
+            _ => None,
+        };
+        return field.or(whole).cloned();
+    };
+    let step = escalation.steps.iter().flatten().nth(step)?;
+    let field = if field == "after" { place(&step.after) } else { place(&step.receiver) };
+    field.or(step.place.as_ref()).or(whole).cloned()
 }
 
 fn route_place(file: &file::File, path: &[usize], field: &str) -> Option<Place> {

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::model::Transition;
 
 use super::{
-    Counters, DeliveryState, Done, Episode, EpisodeId, Group, IntegrationId, RouteTable, Seq, Silence,
-    episode::Episodes, group::Groups, silence::Silences, state::State,
+    Counters, DeliveryState, Done, EarlyResolve, Episode, EpisodeId, Group, IntegrationId, RouteTable, Seq,
+    Silence, episode::Episodes, group::Groups, issue::Early, silence::Silences, state::State,
 };
 
 /// The version of the tables that this code writes.
-pub const CHECKPOINT_FORMAT: u32 = 2;
+pub const CHECKPOINT_FORMAT: u32 = 3;
 
 /// All that the machine knows as of a sequence. Together with the records after that sequence it is the machine.
 /// The empty one (`default`) is a first start.
@@ -54,6 +54,9 @@ pub struct Checkpoint {
     /// Silences, by id.
     #[serde(default)]
     pub silences: Vec<Silence>,
+    /// Resolves of issues that were not reported yet, by id.
+    #[serde(default)]
+    pub early: Vec<EarlyResolve>,
 }
 
 /// A table of a checkpoint. In order of their names.
@@ -63,6 +66,8 @@ pub enum Table {
     Counters,
     /// Deliveries that are not done.
     Deliveries,
+    /// Resolves of issues that were not reported yet.
+    Early,
     /// Episodes that are active or not settled.
     Episodes,
     /// Groups.
@@ -81,9 +86,10 @@ pub enum Table {
 
 impl Table {
     /// All tables, in the order in which [`Checkpoint::into_rows`] gives them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Counters,
         Self::Deliveries,
+        Self::Early,
         Self::Episodes,
         Self::Groups,
         Self::History,
@@ -98,6 +104,7 @@ impl Table {
         match self {
             Self::Counters => "counters",
             Self::Deliveries => "deliveries",
+            Self::Early => "early",
             Self::Episodes => "episodes",
             Self::Groups => "groups",
             Self::History => "history",
@@ -171,6 +178,7 @@ impl Checkpoint {
             past: state.episodes.past().cloned().collect(),
             counters: state.counters.iter().map(|(id, c)| (id.clone(), *c)).collect(),
             silences: state.silences.iter().cloned().collect(),
+            early: state.early.iter().cloned().collect(),
         }
     }
 
@@ -186,6 +194,7 @@ impl Checkpoint {
             history: self.history.into(),
             counters: self.counters.into_iter().collect(),
             silences: Silences::restore(self.silences),
+            early: Early::restore(self.early),
             ..State::default()
         };
         for last in self.rules {
@@ -213,6 +222,7 @@ impl Checkpoint {
         let first_past = first(self.last_past, self.past.len());
         table(Table::Counters, numbered(0, self.counters))
             .chain(table(Table::Deliveries, keyed(self.deliveries, |d| number(d.number))))
+            .chain(table(Table::Early, keyed(self.early, |e| e.id.to_string())))
             .chain(table(Table::Episodes, keyed(self.episodes, |e| episode(e.id))))
             .chain(table(Table::Groups, keyed(self.groups, |g| number(g.number))))
             .chain(table(Table::History, numbered(first_done, self.history)))
@@ -247,6 +257,7 @@ impl Checkpoint {
                 Table::Past => all.past.push(parse(&row)?),
                 Table::Counters => all.counters.push(parse(&row)?),
                 Table::Silences => all.silences.push(parse(&row)?),
+                Table::Early => all.early.push(parse(&row)?),
             }
         }
         Ok(all)

@@ -95,6 +95,7 @@ impl Machine {
         let mut snapshot = Snapshot::default();
         let muted = self.muted(now, group);
         let silences: Vec<&Silence> = self.state.silences.active(now).collect();
+        let escalates = group.is_escalation();
         let silenced = |labels: &Labels| {
             let by: Vec<_> = silences.iter().filter(|s| s.matches(labels)).map(|s| s.id.clone()).collect();
             (!by.is_empty()).then_some(Reason::Silenced { by })
@@ -117,7 +118,9 @@ impl Machine {
                     let inhibited = self.inhibitor.inhibits(labels);
                     let inhibited =
                         inhibited.map(|i| Reason::Inhibited { by: i.by, rule: i.rule, name: i.name });
-                    match inhibited.or_else(|| silenced(labels)).or_else(|| muted.clone()) {
+                    let quiet = inhibited.or_else(|| silenced(labels)).or_else(|| muted.clone());
+                    let answered = || self.answered_for(group, episode).filter(|_| escalates);
+                    match quiet.or_else(answered) {
                         Some(reason) => snapshot.quiet.push((*id, reason)),
                         None => snapshot.firing.push(*id),
                     }
@@ -130,16 +133,19 @@ impl Machine {
     /// Why a group tells nothing new at this time of day, if so.
     pub fn muted(&self, now: Timestamp, group: &Group) -> Option<Reason> {
         let route = self.routes.find(&group.route).map(|i| self.routes.node(i))?;
-        let during = |name: &Arc<str>| {
-            let intervals = self.options.time_intervals.get(name);
-            intervals.is_some_and(|all| all.iter().any(|interval| interval.contains(now)))
-        };
+        let during = |name: &Arc<str>| self.is_within(now, name);
         let mute: Vec<Arc<str>> = route.mute.iter().filter(|name| during(name)).cloned().collect();
         if !mute.is_empty() {
             return Some(Reason::Muted { during: mute });
         }
         let idle = !route.active.is_empty() && !route.active.iter().any(during);
         idle.then(|| Reason::Inactive { outside: route.active.clone() })
+    }
+
+    /// Whether a time lies in a time interval.
+    pub(super) fn is_within(&self, now: Timestamp, interval: &str) -> bool {
+        let pieces = self.options.time_intervals.get(interval);
+        pieces.is_some_and(|all| all.iter().any(|piece| piece.contains(now)))
     }
 
     /// The integrations that a group concerns: its receiver's, those that stand in for one that can't be told, and
@@ -233,7 +239,14 @@ impl Machine {
             told_at: lane.told_at.filter(|_| to.hears_news),
             under_way: lane.head.is_some(),
         };
-        let decision = decide(question, now, group.settings.repeat).filter(|_| self.options.enabled);
+        let acknowledged =
+            |id: &EpisodeId| self.state.episodes.get(*id).is_some_and(|e| e.acknowledged.is_some());
+        let decision = match decide(question, now, group.settings.repeat).filter(|_| self.options.enabled) {
+            // Somebody looks after all of it.
+            Some(NotifyReason::RepeatIntervalElapsed) if content.firing.iter().all(acknowledged) => None,
+            Some(NotifyReason::NewAlertsAdded) if group.is_escalation() => Some(NotifyReason::Escalated),
+            other => other,
+        };
         let pending = lane.next.and_then(|n| self.state.deliveries.get(&n));
         match decision {
             Some(reason) => {
@@ -315,6 +328,7 @@ impl Machine {
                 reason => Some(reason),
             }
         };
+        let believes_firing = |id: &EpisodeId| matches!(belief(id), Belief::Firing { .. });
         if to.hears_news {
             verdict.reasons.extend(snapshot.quiet.iter().cloned());
             for id in &snapshot.firing {
@@ -332,9 +346,11 @@ impl Machine {
         {
             verdict.reasons.push((*id, Reason::Rerouted));
         }
-        for (id, ..) in
-            snapshot.ended.iter().filter(|(id, ..)| belief(id) == Belief::Untold && standing(id).is_none())
-        {
+        for (id, ..) in snapshot.ended.iter().filter(|(id, ..)| match standing(id) {
+            None => belief(id) == Belief::Untold,
+            Some(Reason::Waiting { .. }) => !believes_firing(id),
+            Some(_) => false,
+        }) {
             verdict.reasons.push((*id, Reason::EndedUntold));
         }
     }

@@ -66,7 +66,9 @@ impl Machine {
         let newest = self.state.episodes.newest(fingerprint);
         match change.state {
             AlertState::Firing { fired_at, .. } => {
-                if let Some(e) = newest.filter(|e| e.is_active()) {
+                let known =
+                    |e: &&Episode| e.is_active() || (e.is_overruled() && e.rules.contains(&change.rule));
+                if let Some(e) = newest.filter(known) {
                     return Some(e.id);
                 }
                 let id = self.continued_or_new(newest, fingerprint, fired_at, now);
@@ -81,7 +83,7 @@ impl Machine {
 
     /// The ended episode if it ended recently, else a new one. An id is never used again for another firing, though a
     /// sender may repeat an old start.
-    fn continued_or_new(
+    pub(super) fn continued_or_new(
         &self,
         last: Option<&Episode>,
         of: Fingerprint,
@@ -170,6 +172,8 @@ impl Machine {
                 return;
             }
             Some(e) if e.is_active() && (active || e.lease.is_some()) => e.id,
+            // Somebody resolved it, which holds for a while though its sender goes on.
+            Some(e) if e.is_overruled() && e.lease.is_some() => e.id,
             Some(e) if !e.is_active() && !active && !same_but_time(&e.alert, &merged) && known.is_some() => {
                 e.id
             }
@@ -196,6 +200,7 @@ impl Machine {
 
     /// Puts new episodes into the groups that routes lead them to.
     pub(super) fn route(&mut self, now: Timestamp, opened: Vec<EpisodeId>, effects: &mut Vec<Effect>) {
+        self.undo_outgrown(now, &opened, effects);
         let mut joined: BTreeMap<u64, (Vec<EpisodeId>, bool)> = BTreeMap::new();
         for id in opened {
             let Some(episode) = self.state.episodes.get(id) else { continue };

@@ -37,6 +37,7 @@ impl Machine {
             ("past", same_episodes(&mine.past, &other.past)),
             ("counters", mine.counters == other.counters),
             ("silences", mine.silences == other.silences),
+            ("early", mine.early == other.early),
         ]
         .into_iter()
         .filter_map(|(name, same)| (!same).then_some(name))
@@ -93,7 +94,7 @@ impl Machine {
             if episode.groups.is_empty() {
                 wrong.push(format!("{} fires and is in no group", episode.id));
             }
-            if episode.rules.is_empty() && episode.lease.is_none() {
+            if !episode.is_held() {
                 wrong.push(format!("{} fires although nobody says so", episode.id));
             }
         }

@@ -7,6 +7,7 @@ use crate::model::{Duration, Timestamp};
 use super::{
     Checkpoint, Effect, Episode, Event, Group, Options, Phase, Record, RouteTable, Seq,
     episode::{Fresh, text_bytes, value_text},
+    escalation::Escalator,
     inhibit::Inhibitor,
     outbox::Outbox,
     state::State,
@@ -23,6 +24,7 @@ pub struct Machine {
     pub(super) inhibitor: Inhibitor,
     pub(super) state: State,
     pub(super) outbox: Outbox,
+    pub(super) escalator: Escalator,
     /// Whether the journal commits.
     pub(super) durable: bool,
     /// Whether this process has taken up what the last one left.
@@ -39,6 +41,7 @@ impl Machine {
             inhibitor: Inhibitor::new(&options.inhibit_rules),
             state: checkpoint.into_state(&routes),
             outbox: Outbox::default(),
+            escalator: Escalator::default(),
             durable: true,
             resumed: false,
             shed: 0,
@@ -46,6 +49,7 @@ impl Machine {
             options,
         };
         machine.index_sources();
+        machine.reschedule_escalations();
         machine
     }
 
@@ -57,6 +61,7 @@ impl Machine {
             if let Some(episode) = self.state.episodes.get(*id) {
                 self.inhibitor.set(&episode.alert.labels, episode.is_active());
             }
+            self.reschedule_escalation(*id);
         }
     }
 
@@ -79,11 +84,14 @@ impl Machine {
         }
     }
 
-    /// Decides what is due by `now`: leases, groups' turns, attempts, in this order, so that a turn sees what has ended
-    /// and an attempt goes out in the same step as the turn that planned it.
+    /// Decides what is due by `now`: leases, acknowledgements, escalations, groups' turns, attempts, in this order, so
+    /// that a turn sees what has ended and an attempt goes out in the same step as the turn that planned it.
     pub fn advance(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         self.resume(now, effects);
         self.lapse(now, effects);
+        self.expire_acknowledgements(now, effects);
+        self.reopen_overruled(now, effects);
+        self.escalate_due(now, effects);
         self.give_up_on_silence(now, effects);
         while let Some((at, group)) = self.state.groups.first_tick()
             && at <= now
@@ -100,6 +108,12 @@ impl Machine {
         let reopen = self.options.reopen_within;
         [
             self.state.episodes.first_lease().map(|(at, _)| (at, "lease ends")),
+            self.state.episodes.first_acknowledged_until().map(|at| (at, "acknowledgement ends")),
+            self.state
+                .episodes
+                .first_overruled()
+                .map(|at| (at + self.options.still_firing_after, "still fires")),
+            self.escalator.first().map(|at| (at, "escalation")),
             self.outbox.overdue.first().map(|(at, _)| (at, "attempt overdue")),
             self.state.groups.first_tick().map(|(at, _)| (at, "group flush")),
             self.outbox.due.first().map(|(at, _)| (at, "attempt due")),

@@ -36,6 +36,10 @@
 //! * **[`Delivery`]**: one message to one integration. May be replaced until its first attempt, never after. Its id is the
 //!   idempotency key on the wire.
 //! * **[`Silence`]**: somebody wants to hear nothing new of the alerts that match it, for a time, and says why.
+//! * **[`Report`]**: a problem that somebody reported opens an episode that stays open until somebody resolves it.
+//! * **[`Acknowledgement`]**: somebody looks after an episode: it isn't told again, and doesn't escalate. Not a silence.
+//! * **[`Escalation`]**: who else is told, and when, while nobody acknowledges. Each of its receivers is told through a
+//!   group of its own.
 //! * **[`TimeInterval`]**: a piece of the calendar in which a route is mute, or outside which it is.
 //! * **Inhibitor**: the active sources of every inhibition rule.
 //! * **[`Reason`]**: why an integration was told of an episode, or not: per episode and integration, kept up to date by the
@@ -48,12 +52,14 @@
 mod checkpoint;
 mod delivery;
 mod episode;
+mod escalation;
 mod flush;
 mod group;
 mod inhibit;
 mod intake;
 mod interval;
 mod invariants;
+mod issue;
 mod ledger;
 mod machine;
 pub mod matchers;
@@ -76,16 +82,21 @@ mod tests;
 pub use checkpoint::{CHECKPOINT_FORMAT, Checkpoint, CheckpointError, Row, Table};
 pub use delivery::{DONE_EPISODES_MAX, DeliveryState, Done, Phase, Result};
 pub use episode::{Ended, Episode, Standing};
+pub use escalation::{Escalation, EscalationRepeat, EscalationStep, Progress};
 pub use group::{Group, Member};
 pub use interval::{
     MonthDays, TimeInterval, parse_minute, parse_month_days, parse_months, parse_weekdays, parse_years,
 };
+pub use issue::{
+    Acknowledgement, Act, EARLY_KEPT, EarlyResolve, Entry, Filed, IssueError, NewIssue, Report, Reported,
+    Undone,
+};
 pub use ledger::{Certainty, Lane, Refused, Told};
 pub use machine::Machine;
 pub use options::{
-    ATTEMPT_TIMEOUT, GROUP_INTERVAL, GROUP_WAIT, GroupBy, GroupByError, IN_FLIGHT_MAX, InhibitRule,
-    IntegrationOptions, Limits, Options, REOPEN_WITHIN, REPEAT_INTERVAL, RESOLVE_TIMEOUT, RetryPolicy, Route,
-    SuppressedResolves,
+    ACKNOWLEDGED_FOR, ATTEMPT_TIMEOUT, GROUP_INTERVAL, GROUP_WAIT, GroupBy, GroupByError, IN_FLIGHT_MAX,
+    InhibitRule, IntegrationOptions, Limits, Options, REOPEN_WITHIN, REPEAT_INTERVAL, RESOLVE_TIMEOUT,
+    RetryPolicy, Route, STILL_FIRING_AFTER, SuppressedResolves,
 };
 pub use reason::{NotifyReason, Reason, WriteOff};
 pub use record::{DropReason, GroupOpened, GroupSettings, Planned, Record, RecordError};

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::model::{Duration, Labels, Matcher};
 
-use super::{IntegrationId, TimeInterval};
+use super::{Escalation, IntegrationId, TimeInterval};
 
 /// Alertmanager's default `group_wait` (spec C-22).
 pub const GROUP_WAIT: Duration = Duration::from_secs(30);
@@ -17,6 +17,11 @@ pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// An alert that fires again so soon after its end continues its episode (DESIGN §4 "Issues").
 pub const REOPEN_WITHIN: Duration = Duration::from_secs(15 * 60);
 
+/// An acknowledgement holds so long unless it says otherwise: a night.
+pub const ACKNOWLEDGED_FOR: Duration = Duration::from_secs(8 * 3600);
+/// What was resolved by hand though it still fires is open again after this time.
+pub const STILL_FIRING_AFTER: Duration = Duration::from_secs(5 * 60);
+
 /// Everything that can be set. Check with [`Options::problems`] before use.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
@@ -28,6 +33,8 @@ pub struct Options {
     pub inhibit_rules: Vec<InhibitRule>,
     /// By name: a time lies in one when it lies in any of its pieces.
     pub time_intervals: BTreeMap<Arc<str>, Vec<TimeInterval>>,
+    /// The first that matches an alert is its only one.
+    pub escalations: Vec<Escalation>,
     /// The lease of alerts from outside that come without `ends_at`.
     pub resolve_timeout: Duration,
     /// What becomes of the resolve of an alert that is inhibited or muted when it ends.
@@ -36,6 +43,10 @@ pub struct Options {
     pub enabled: bool,
     /// An alert that fires again within this time after its end continues its episode.
     pub reopen_within: Duration,
+    /// What somebody resolved though a rule or a sender says that it fires is open again after this time.
+    pub still_firing_after: Duration,
+    /// How long an acknowledgement holds that doesn't say.
+    pub acknowledged_for: Duration,
     /// What bounds memory.
     pub limits: Limits,
 }
@@ -49,10 +60,13 @@ impl Default for Options {
             receivers: BTreeMap::from([(receiver, Vec::new())]),
             inhibit_rules: Vec::new(),
             time_intervals: BTreeMap::new(),
+            escalations: Vec::new(),
             resolve_timeout: RESOLVE_TIMEOUT,
             suppressed_resolves: SuppressedResolves::Send,
             enabled: true,
             reopen_within: REOPEN_WITHIN,
+            still_firing_after: STILL_FIRING_AFTER,
+            acknowledged_for: ACKNOWLEDGED_FOR,
             limits: Limits::default(),
         }
     }

@@ -73,6 +73,11 @@ pub enum Reason {
         /// The time intervals in which the route is active.
         outside: Vec<Arc<str>>,
     },
+    /// Somebody looks after it, so that it doesn't escalate.
+    Acknowledged {
+        /// Who.
+        by: Arc<str>,
+    },
     /// Sending is switched off.
     Disabled,
     /// The receiver has no integrations.
@@ -125,6 +130,8 @@ pub enum NotifyReason {
     SomeAlertsResolved,
     /// What was told is told again.
     RepeatIntervalElapsed,
+    /// Nobody acknowledged it in time. Not Alertmanager's: it has no escalation.
+    Escalated,
 }
 
 impl NotifyReason {
@@ -136,6 +143,7 @@ impl NotifyReason {
             Self::AllAlertsResolved => "all alerts resolved",
             Self::SomeAlertsResolved => "some alerts resolved",
             Self::RepeatIntervalElapsed => "repeat interval elapsed",
+            Self::Escalated => "not acknowledged in time",
         }
     }
 }

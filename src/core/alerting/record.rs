@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Alert, Duration, Labels, Timestamp, Transition};
 
-use super::{Delivery, DeliveryId, EpisodeId, IntegrationId, Outcome, Reason, Silence, SilenceId, WriteOff};
+use super::{
+    Delivery, DeliveryId, EarlyResolve, Entry, EpisodeId, IntegrationId, Outcome, Reason, Reported, Silence,
+    SilenceId, WriteOff,
+};
 
 use std::sync::Arc;
 
@@ -189,6 +192,40 @@ pub enum Record {
         /// Which.
         silences: Vec<SilenceId>,
     },
+    /// A problem was reported: its issue stays open until it is resolved.
+    Reported(Box<Reported>),
+    /// An issue was resolved before it was reported.
+    ResolvedEarly(EarlyResolve),
+    /// Somebody did something to an issue, or an acknowledgement holds no longer.
+    Acted {
+        /// Which.
+        episode: EpisodeId,
+        /// What.
+        entry: Entry,
+    },
+    /// Alerts were resolved by hand and still fire.
+    Reopened {
+        /// When it was noticed.
+        at: Timestamp,
+        /// Which.
+        episodes: Vec<EpisodeId>,
+    },
+    /// Nobody acknowledged alerts in time: another receiver is told.
+    Escalated {
+        /// In this group.
+        group: u64,
+        /// Of these alerts.
+        episodes: Vec<EpisodeId>,
+        /// Who.
+        to: Arc<str>,
+        /// Who asked for it; empty when time did.
+        by: Arc<str>,
+        /// Alerts of which the same message tells again: their next repeat is counted from here.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        along: Vec<EpisodeId>,
+        /// When.
+        at: Timestamp,
+    },
     /// New options are in force.
     Reloaded {
         /// Since when.
@@ -327,12 +364,15 @@ impl Record {
         FIRST
     }
 
-    /// The episodes whose beginning or end this record may be.
+    /// The episodes whose beginning or end, or whose next escalation, this record may change.
     pub(super) fn episodes_changed(&self) -> &[EpisodeId] {
         match self {
             Self::Transition { episode, .. } => episode.as_slice(),
-            Self::Received { episode, .. } => std::slice::from_ref(episode),
-            Self::Lapsed { episodes, .. } => episodes,
+            Self::Received { episode, .. } | Self::Acted { episode, .. } => std::slice::from_ref(episode),
+            Self::Reported(reported) => std::slice::from_ref(&reported.episode),
+            Self::Lapsed { episodes, .. }
+            | Self::Reopened { episodes, .. }
+            | Self::Escalated { episodes, .. } => episodes,
             _ => &[],
         }
     }

@@ -24,6 +24,7 @@ impl Machine {
         let integrations = self.options.receivers.values().flatten().map(|i| i.id.clone()).collect();
         self.record(Record::Reloaded { at: now, integrations }, effects);
         self.reroute(now, effects);
+        self.reschedule_escalations();
     }
 
     /// Brings groups and deliveries in line with the options in force. Says nothing where nothing differs.
@@ -45,7 +46,8 @@ impl Machine {
                 missing.push(episode.id);
             }
             for group in episode.groups.iter().filter(|g| !wanted.contains(&Some(**g))) {
-                let member = self.state.groups.get(*group).and_then(|g| g.members.get(&episode.id));
+                let group_of = self.state.groups.get(*group).filter(|g| !g.is_escalation());
+                let member = group_of.and_then(|g| g.members.get(&episode.id));
                 if member.is_some_and(|m| !m.detached) {
                     detached.entry(*group).or_default().push(episode.id);
                 }
@@ -74,6 +76,14 @@ impl Machine {
 
     fn change_settings(&mut self, number: u64, effects: &mut Vec<Effect>) {
         let Some(group) = self.state.groups.get(number) else { return };
+        if group.is_escalation() {
+            let detached = !self.options.still_escalates(group);
+            if group.settings.detached != detached {
+                let settings = GroupSettings { detached, ..group.settings.clone() };
+                self.record(Record::GroupChanged { group: number, settings }, effects);
+            }
+            return;
+        }
         let wanted = match self.routes.find(&group.route).map(|i| self.routes.node(i)) {
             // Other group labels make other groups: this one is found no more.
             Some(node) if self.still_groups(number, &node.options) => settings(&node.options),

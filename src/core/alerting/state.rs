@@ -15,6 +15,7 @@ use super::{
     delivery::{content, delivery_number},
     episode::Episodes,
     group::Groups,
+    issue::Early,
     silence::Silences,
 };
 
@@ -57,6 +58,7 @@ pub(super) struct State {
     pub history: VecDeque<Done>,
     pub counters: BTreeMap<IntegrationId, Counters>,
     pub silences: Silences,
+    pub early: Early,
 }
 
 impl State {
@@ -146,6 +148,21 @@ impl State {
                     self.silences.remove(id);
                 }
             }
+            Record::Reported(reported) => {
+                self.early.take(&reported.ids);
+                self.episodes.reported(reported);
+            }
+            Record::ResolvedEarly(early) => self.early.keep(early.clone()),
+            Record::Acted { episode, entry } => self.episodes.act(*episode, entry),
+            Record::Reopened { at, episodes } => {
+                for id in episodes {
+                    self.episodes.reopen(*id, *at);
+                }
+            }
+            Record::Escalated { group, episodes, to, by, along, at } => {
+                along.iter().for_each(|id| self.episodes.told_along(*id, *at));
+                self.escalated(*group, episodes, to, by, *at);
+            }
             Record::Reloaded { integrations, .. } => self.counters.retain(|id, _| integrations.contains(id)),
         }
     }
@@ -162,6 +179,22 @@ impl State {
         }
         if let Some(id) = episode {
             self.episodes.transition(id, change);
+        }
+    }
+
+    /// What was told of these alerts before is told again.
+    fn escalated(&mut self, group: u64, episodes: &[EpisodeId], to: &Arc<str>, by: &Arc<str>, at: Timestamp) {
+        let is_step = self.groups.get(group).is_none_or(|g| !g.is_by_hand());
+        for id in episodes {
+            self.episodes.escalated(*id, to, by, is_step, at);
+        }
+        let Some(group) = self.groups.get_mut(group) else { return };
+        for lane in group.lanes.values_mut() {
+            for id in episodes {
+                if let Some(told) = lane.told.get_mut(id) {
+                    told.in_doubt = true;
+                }
+            }
         }
     }
 

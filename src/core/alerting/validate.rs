@@ -24,6 +24,15 @@ pub enum Place {
         /// The key as in the file.
         field: &'static str,
     },
+    /// A field of an escalation.
+    Escalation {
+        /// Which.
+        index: usize,
+        /// Which of its steps, where it is one's.
+        step: Option<usize>,
+        /// The key as in the file.
+        field: &'static str,
+    },
     /// A field of an inhibition rule.
     InhibitRule {
         /// Which.
@@ -50,7 +59,8 @@ pub struct Problem {
 const DEPTH_MAX: usize = 64;
 
 impl Options {
-    /// Everything that is wrong with these options, in the order of routes, receivers, inhibitions.
+    /// Everything that is wrong with these options, in the order of routes, receivers, inhibitions,
+    /// escalations.
     pub fn problems(&self) -> Vec<Problem> {
         let mut found = Vec::new();
         let mut path = Vec::new();
@@ -67,6 +77,7 @@ impl Options {
                 found.push(error("label-name", place, "a label name can't be empty"));
             }
         }
+        self.check_escalations(&mut found);
         found
     }
 
@@ -145,6 +156,62 @@ impl Options {
                 if let Some(to) = &integration.fallback {
                     self.check_fallback(name, to, &at("fallback"), found);
                 }
+            }
+        }
+    }
+
+    fn check_escalations(&self, found: &mut Vec<Problem>) {
+        let mut names = BTreeSet::new();
+        for (index, escalation) in self.escalations.iter().enumerate() {
+            let at = |field| Place::Escalation { index, step: None, field };
+            let name = &escalation.name;
+            if name.is_empty() || name.contains('/') {
+                found.push(error("escalation", at("name"), "an escalation needs a name without `/`"));
+            } else if !names.insert(name) {
+                let message = format!("another escalation is called `{name}`");
+                found.push(error("escalation", at("name"), message));
+            }
+            if escalation.steps.is_empty() {
+                found.push(error("escalation", at("steps"), "an escalation needs a step"));
+            }
+            let mut before = Duration::ZERO;
+            for (step, s) in escalation.steps.iter().enumerate() {
+                let at = |field| Place::Escalation { index, step: Some(step), field };
+                if s.after <= before {
+                    let message = if step == 0 {
+                        "the first step must come after some time".to_owned()
+                    } else {
+                        format!(
+                            "step {} (after {}) must come later than the one before it (after {before}): both are \
+                             counted from the beginning",
+                            step + 1,
+                            s.after
+                        )
+                    };
+                    found.push(error("escalation", at("after"), message));
+                }
+                before = s.after;
+                match self.receivers.get(&s.receiver) {
+                    Some(there) if !there.is_empty() => {}
+                    Some(_) => {
+                        let message = format!("receiver `{}` tells nobody", s.receiver);
+                        found.push(error("escalation", at("receiver"), message));
+                    }
+                    None => {
+                        let message = format!("undefined receiver `{}`", s.receiver);
+                        found.push(error("undefined-receiver", at("receiver"), message));
+                    }
+                }
+            }
+            if let Some(repeat) = &escalation.repeat
+                && (repeat.every.as_millis() <= 0 || repeat.backoff == 0 || repeat.longest < repeat.every)
+            {
+                let message = "`every` must be over zero, `backoff` at least 1, `longest` at least `every`";
+                found.push(error("escalation", at("repeat"), message));
+            }
+            for name in escalation.quiet.iter().filter(|n| !self.time_intervals.contains_key(*n)) {
+                let message = format!("undefined time interval `{name}`");
+                found.push(error("undefined-interval", at("quiet_hours"), message));
             }
         }
     }

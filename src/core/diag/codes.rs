@@ -162,6 +162,11 @@ pub const CODES: &[Code] = &[
         "The root of the route tree has no siblings to continue to: `continue` belongs to its children.",
     ),
     code(
+        "escalation",
+        "An escalation that can't work: it needs a name of its own, and steps that come one after the other (`after` \
+         counts from the beginning) and name receivers that tell somebody.",
+    ),
+    code(
         "root-intervals",
         "The root of the route tree takes what no other route takes, at any time: time intervals belong to its \
          children.",

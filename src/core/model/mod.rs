@@ -7,6 +7,7 @@ mod labels;
 mod matcher;
 mod quote;
 mod secret;
+mod severity;
 mod source;
 mod time;
 
@@ -16,6 +17,7 @@ pub use labels::{Fingerprint, Labels, LabelsBuilder, is_legacy_label_name, is_le
 pub use matcher::{MatchOp, Matcher};
 pub use quote::{go_quote, is_printable, push_quoted};
 pub use secret::Secret;
+pub use severity::{SEVERITY, severity_rank};
 pub use source::{SourceId, Sources};
 pub use time::{STALE_NAN_BITS, Sample, Timestamp, is_stale, stale_nan};
 

@@ -71,6 +71,40 @@ time_intervals:
 }
 
 #[test]
+fn escalations_and_issues_are_read() {
+    let text = "route: {receiver: a}
+receivers: [{name: a, webhook_configs: [{url: 'http://h/a'}]}, {name: b, webhook_configs: [{url: 'http://h/b'}]}]
+time_intervals: [{name: nap, time_intervals: [{weekdays: [sunday]}]}]
+issues: {reopen_within: 1m, still_firing_after: 2m, acknowledged_for: 1h, resolved_max: 7}
+escalations:
+  - name: night
+    matchers: ['severity=\"critical\"']
+    steps: [{after: 5m, receiver: b}, {after: 10m, receiver: a}]
+    repeat: {every: 30m, backoff: 2, times: 3}
+    quiet_hours: [nap]
+  - {name: rest, steps: [{after: 1h, receiver: b}]}
+";
+    let c = own(text);
+    let o = &c.alerting;
+    let seconds = |d: botwatch_core::model::Duration| d.as_millis() / 1000;
+    assert_eq!((seconds(o.reopen_within), seconds(o.still_firing_after), o.limits.past_max), (60, 120, 7));
+    assert_eq!(seconds(o.acknowledged_for), 3600);
+    let night = &o.escalations[0];
+    let steps: Vec<_> = night.steps.iter().map(|s| (seconds(s.after), &*s.receiver)).collect();
+    assert_eq!(steps, [(300, "b"), (600, "a")]);
+    let repeat = night.repeat.as_ref().expect("set");
+    assert_eq!(
+        (seconds(repeat.every), repeat.backoff, seconds(repeat.longest), repeat.times),
+        (1800, 2, 14_400, Some(3))
+    );
+    assert_eq!(night.quiet, arcs(&["nap"]));
+    assert!(night.matchers[0].matches("critical") && o.escalations[1].repeat.is_none());
+    // The effective configuration is the same again.
+    let plain = loaded("botwatch.yml", &c.yaml());
+    assert_eq!(plain.configuration.expect("it is read again").alerting.escalations.len(), 2);
+}
+
+#[test]
 fn routes_keep_their_order_and_what_is_not_set() {
     let c = own("route:
   receiver: a

@@ -1,8 +1,10 @@
 //! The machine driven on virtual time by hand; `tests/sim` drives it by chance.
 
 mod delivery;
+mod escalations;
 mod inhibit;
 mod intervals;
+mod issues;
 mod ledger;
 mod lifecycle;
 mod merge;

@@ -8,6 +8,7 @@ fn codes(o: &Options) -> Vec<String> {
         Place::Route { path, field } => format!("route{path:?}.{field}"),
         Place::Integration { receiver, index, field } => format!("{receiver}[{index}].{field}"),
         Place::InhibitRule { index, field } => format!("inhibit[{index}].{field}"),
+        Place::Escalation { index, field, .. } => format!("escalation[{index}].{field}"),
     };
     let level = |l| if l == Level::Error { "error" } else { "warning" };
     o.problems().iter().map(|p| format!("{} {} {}", level(p.level), p.code, place(&p.place))).collect()

@@ -113,10 +113,10 @@ fn a_checkpoint_of_a_later_format_is_refused() {
     let meta = Row {
         table: Table::Meta,
         key: "0".into(),
-        json: r#"{"format":3,"seq":1,"last_group":0,"last_delivery":0}"#.into(),
+        json: r#"{"format":4,"seq":1,"last_group":0,"last_delivery":0}"#.into(),
     };
     let error = Checkpoint::from_rows([meta]).expect_err("later").to_string();
-    assert_eq!(error, "checkpoint has format 3; this version reads up to 2");
+    assert_eq!(error, "checkpoint has format 4; this version reads up to 3");
     let broken = Row { table: Table::Groups, key: "3".into(), json: "{".into() };
     assert_eq!(
         Checkpoint::from_rows([broken]).expect_err("broken").to_string(),

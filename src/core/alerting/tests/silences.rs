@@ -21,7 +21,7 @@ pub(super) fn silence(name: &str, of: &str, starts: i64, ends: i64) -> Silence {
 }
 
 impl Rig {
-    fn change<T>(
+    pub(super) fn change<T>(
         &mut self,
         t: i64,
         change: impl FnOnce(&mut Machine, Timestamp, &mut Vec<Effect>) -> T,
