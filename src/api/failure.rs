@@ -8,6 +8,12 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::body;
+use crate::dispatch::{Gone, NotDurable};
+
+/// When a sender that found no room should try again, in seconds.
+const AGAIN_BUSY: u32 = 1;
+/// The same while the disk refuses writes, or at the stop.
+const AGAIN_DISK: u32 = 10;
 
 /// A request that could not be answered. A handler returns it; it is written in the shape of its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +29,17 @@ pub(super) struct Failure {
     pub retry_after: Option<u32>,
     /// Of API v2: a bare string.
     pub bare: bool,
+    /// What is wrong with which part of the body; of problem documents.
+    pub wrong: Vec<Wrong>,
+}
+
+/// What is wrong with one part of a body (RFC 9457 §3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Wrong {
+    /// Where: a JSON pointer as a fragment, `#/severity`.
+    pub pointer: String,
+    /// What, and what was expected.
+    pub detail: String,
 }
 
 /// Whose errors a path has.
@@ -47,7 +64,8 @@ impl Shape {
 
 impl Failure {
     fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, kind, detail: detail.into(), code: status.as_u16(), retry_after: None, bare: false }
+        let (detail, code) = (detail.into(), status.as_u16());
+        Self { status, kind, detail, code, retry_after: None, bare: false, wrong: Vec::new() }
     }
 
     pub(super) fn bad_data(detail: impl Into<String>) -> Self {
@@ -103,6 +121,27 @@ impl Failure {
         Self { retry_after: Some(retry_after), ..failure }
     }
 
+    /// A body of which parts are wrong.
+    pub(super) fn wrong(wrong: Vec<Wrong>) -> Self {
+        let first =
+            wrong.iter().take(3).map(|w| format!("{}: {}", w.pointer.trim_start_matches("#/"), w.detail));
+        let mut detail = first.collect::<Vec<_>>().join("; ");
+        if wrong.len() > 3 {
+            detail += &format!("; and {} more", wrong.len() - 3);
+        }
+        Self { wrong, ..Self::bad_data(detail) }
+    }
+
+    /// Something that isn't there.
+    pub(super) fn missing(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    /// Something that can't be done as things stand.
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", detail)
+    }
+
     /// The answer in a shape. Headers of `response`, which a handler made, are kept.
     pub(super) fn write(&self, shape: Shape, mut response: Response) -> Response {
         let (media, text) = match shape {
@@ -121,6 +160,7 @@ impl Failure {
                     title,
                     status: self.status.as_u16(),
                     detail: &self.detail,
+                    errors: &self.wrong,
                 };
                 ("application/problem+json", body::json_text(&problem))
             }
@@ -134,6 +174,23 @@ impl Failure {
         }
         *response.body_mut() = Body::from(text);
         response
+    }
+}
+
+/// What could not be made durable: 503, with the time to try again.
+impl From<NotDurable> for Failure {
+    fn from(refused: NotDurable) -> Self {
+        let again = match refused {
+            NotDurable::Busy => AGAIN_BUSY,
+            NotDurable::Disk | NotDurable::Gone => AGAIN_DISK,
+        };
+        Self::unavailable(refused.to_string(), again)
+    }
+}
+
+impl From<Gone> for Failure {
+    fn from(gone: Gone) -> Self {
+        Self::unavailable(gone.to_string(), AGAIN_DISK)
     }
 }
 
@@ -165,4 +222,6 @@ struct Problem<'a> {
     title: &'static str,
     status: u16,
     detail: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Wrong],
 }

@@ -11,9 +11,11 @@
 
 mod access;
 mod admission;
+mod alerting;
 mod alertmanager;
 mod body;
 mod failure;
+mod form;
 mod health;
 mod metrics;
 mod notifications;
@@ -57,6 +59,9 @@ pub trait Targets: Send + Sync + 'static {
 pub trait Status: Send + Sync + 'static {
     /// How it stands.
     fn view(&self) -> StatusView;
+
+    /// The bot's name.
+    fn bot(&self) -> Arc<str>;
 
     /// The configuration in force as YAML, secrets masked.
     fn config(&self) -> Arc<str>;

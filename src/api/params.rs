@@ -1,5 +1,7 @@
 //! Parameters of a query string; a name may come several times.
 
+use botwatch_core::model::Timestamp;
+
 use super::failure::Failure;
 
 /// Values of one name at most: each selector is compiled.
@@ -27,6 +29,26 @@ impl Params {
             return Err(Failure::parameter(name, format!("more than {VALUES_MAX} values")));
         }
         Ok(values)
+    }
+
+    /// That no other names come, since one that is misspelt would choose nothing.
+    pub(super) fn known(&self, names: &[&str]) -> Result<(), Failure> {
+        match self.0.iter().find(|(n, _)| !names.contains(&n.as_str())) {
+            Some((unknown, _)) => {
+                let why = format!("not known here; there are {}", names.join(", "));
+                Err(Failure::parameter(unknown, why))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A time: RFC 3339, or seconds since 1970.
+    pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, Failure> {
+        let Some(text) = self.first(name) else { return Ok(None) };
+        let seconds = text.parse::<f64>().ok().filter(|s| s.abs() < 1e12);
+        let time = Timestamp::parse_rfc3339(text).or(seconds.map(|s| Timestamp((s * 1000.0).round() as i64)));
+        let why = "expected a time such as 2026-01-31T22:00:00Z, or seconds since 1970";
+        time.map(Some).ok_or_else(|| Failure::parameter(name, why))
     }
 
     /// A boolean as Go's `ParseBool` takes it; false when there is none.

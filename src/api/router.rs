@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    routing::{get, post},
+    routing::{get, patch, post},
 };
 use http::{Method, Uri};
 
-use super::{alertmanager, failure::Failure, health, metrics, notifications, page, prometheus, site::Site};
+use super::{
+    alerting, alertmanager, failure::Failure, health, metrics, notifications, page, prometheus, site::Site,
+};
 
 /// All paths; those of metrics' labels.
 const PATHS: &[&str] = &[
@@ -29,11 +31,13 @@ const PATHS: &[&str] = &[
     "/api/v2/receivers",
     "/api/v2/silences",
     "/api/v2/status",
+    "/api/alerting/issues",
+    "/api/alerting/issues/bulk",
     "/api/alerting/notifications",
 ];
 
 /// Paths below which there are many.
-const ABOVE_MANY: &[&str] = &["/docs", "/api/v2/silence"];
+const ABOVE_MANY: &[&str] = &["/docs", "/api/v2/silence", "/api/alerting/issues"];
 
 /// What metrics call a path.
 pub(super) fn handler(path: &str) -> &'static str {
@@ -63,6 +67,21 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/api/v2/silences", get(alertmanager::silences).post(alertmanager::set_silence))
         .route("/api/v2/silence/{id}", get(alertmanager::silence).delete(alertmanager::expire))
         .route("/api/v2/status", get(alertmanager::status))
+        .route("/api/alerting/issues", get(alerting::issues).post(alerting::report))
+        .route("/api/alerting/issues/bulk", post(alerting::bulk))
+        .route("/api/alerting/issues/{id}", get(alerting::issue))
+        .route("/api/alerting/issues/{id}/resolve", patch(alerting::resolve).post(alerting::resolve))
+        .route(
+            "/api/alerting/issues/{id}/acknowledge",
+            patch(alerting::acknowledge).post(alerting::acknowledge),
+        )
+        .route(
+            "/api/alerting/issues/{id}/unacknowledge",
+            patch(alerting::unacknowledge).post(alerting::unacknowledge),
+        )
+        .route("/api/alerting/issues/{id}/assign", patch(alerting::assign).post(alerting::assign))
+        .route("/api/alerting/issues/{id}/escalate", post(alerting::escalate))
+        .route("/api/alerting/issues/{id}/notes", post(alerting::note))
         .route("/api/alerting/notifications", get(notifications::notifications))
         .merge(pages)
         .fallback(async |uri: Uri| Failure::not_found(uri.path()))

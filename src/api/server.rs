@@ -213,7 +213,7 @@ async fn answer(
     let packed = body::takes_gzip(request.headers());
     let response = match (allowed(peer, &request, &site), entry) {
         (Err(failure), _) => failure.into_response(),
-        (Ok(()), Entry::Inside(_)) => match router.oneshot(request.map(Body::new)).await {
+        (Ok(()), Entry::Inside(_)) => match router.oneshot(called(request)).await {
             Ok(response) => response,
             Err(never) => match never {},
         },
@@ -230,6 +230,13 @@ async fn answer(
         response = body::gzip(response).await;
     }
     Ok(response)
+}
+
+/// The request with who asks.
+fn called(request: Request<Incoming>) -> Request<Body> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(access::Caller::local());
+    request
 }
 
 fn allowed(peer: IpAddr, request: &Request<Incoming>, site: &Site) -> Result<(), Failure> {

@@ -42,6 +42,7 @@ pub(super) struct State {
     text: Arc<str>,
     /// What of it an Alertmanager reads.
     alertmanager: Arc<str>,
+    bot: Arc<str>,
     notices: Vec<api::Notice>,
     loaded_at: Timestamp,
     /// What is wrong with the newest attempt.
@@ -73,6 +74,7 @@ impl State {
         Self {
             text: configuration.yaml().into(),
             alertmanager: configuration.alertmanager_yaml().into(),
+            bot: Arc::clone(&configuration.bot),
             notices: notices::of(configuration),
             loaded_at: now,
             error: None,
@@ -257,6 +259,10 @@ impl api::Status for Reloads {
             reload_error: state.error.clone(),
             notices: state.notices.clone(),
         }
+    }
+
+    fn bot(&self) -> Arc<str> {
+        Arc::clone(&self.state.lock().bot)
     }
 
     fn config(&self) -> Arc<str> {

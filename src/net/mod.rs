@@ -21,6 +21,7 @@ mod options;
 mod pinned;
 mod redact;
 mod response;
+mod sanitise;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -33,5 +34,6 @@ pub use mask::{looks_secret, mask_url};
 pub use oauth2::TokenSource;
 pub use options::{Auth, Grant, HttpOptions, OAuth2, ProxyOptions, Reach, TlsOptions, TlsVersion};
 pub use response::Response;
+pub use sanitise::{names_secret, sanitise, sanitise_object};
 pub use secret::{SecretSource, unusable};
 pub use tls::client_config;

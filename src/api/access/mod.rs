@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use http::uri::Authority;
 use url::Url;
@@ -15,6 +15,35 @@ use super::failure::Failure;
 
 /// Paths that anybody may ask.
 const OPEN: &[&str] = &["/-/healthy", "/-/ready", "/metrics"];
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Caller {
+    /// None: somebody on this machine.
+    name: Option<Arc<str>>,
+}
+
+impl Caller {
+    /// Somebody on this machine.
+    pub(super) fn local() -> Self {
+        Self { name: None }
+    }
+
+    /// As records name them.
+    pub(super) fn name(&self) -> Arc<str> {
+        self.name.clone().unwrap_or_else(|| "local".into())
+    }
+
+    /// As records name them when they say who they are: what they say counts, but not alone.
+    pub(super) fn saying(&self, said: Option<&str>) -> Arc<str> {
+        match (said.map(str::trim).filter(|s| !s.is_empty()), &self.name) {
+            (None, _) => self.name(),
+            (Some(said), None) => said.into(),
+            (Some(said), Some(name)) if said == &**name => Arc::clone(name),
+            (Some(said), Some(name)) => format!("{said} (as {name})").into(),
+        }
+    }
+}
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy)]

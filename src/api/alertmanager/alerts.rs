@@ -13,10 +13,7 @@ use botwatch_core::{
 use http::{StatusCode, Uri};
 use serde::Serialize;
 
-use super::{
-    query::{Query, time},
-    stopping,
-};
+use super::query::{Query, time};
 use crate::api::{body, failure::Failure, site::Site};
 
 #[derive(Serialize)]
@@ -71,7 +68,7 @@ pub(in crate::api) async fn alerts(State(site): State<Arc<Site>>, uri: Uri) -> R
         all.sort_by(|a, b| a.fingerprint.cmp(&b.fingerprint));
         all
     };
-    let found = site.read(look).await.map_err(|_| stopping())?;
+    let found = site.read(look).await?;
     Ok(body::json(StatusCode::OK, &found).into_response())
 }
 
@@ -107,7 +104,7 @@ pub(in crate::api) async fn groups(State(site): State<Arc<Site>>, uri: Uri) -> R
         all.sort_by(|a, b| (&a.labels, &a.receiver).cmp(&(&b.labels, &b.receiver)));
         all
     };
-    let found = site.read(look).await.map_err(|_| stopping())?;
+    let found = site.read(look).await?;
     Ok(body::json(StatusCode::OK, &found).into_response())
 }
 

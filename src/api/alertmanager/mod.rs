@@ -29,11 +29,6 @@ use super::{body, failure::Failure, site::Site};
 use crate::dispatch::NotDurable;
 use postable::{Parsed, parse};
 
-/// When a sender that found no room should try again, in seconds.
-const AGAIN_BUSY: u32 = 1;
-/// The same while the disk refuses writes.
-const AGAIN_DISK: u32 = 10;
-
 /// Takes alerts in and answers when they are on disk. Valid ones are taken even when others are not.
 pub(super) async fn receive(
     State(site): State<Arc<Site>>,
@@ -52,7 +47,7 @@ pub(super) async fn receive(
     let now = site.clock.now();
     let mut parsed = parse(&bytes, now)?;
     if parsed.needs_timeout() {
-        let timeout = site.read(|machine| machine.options().resolve_timeout).await.map_err(|_| stopping())?;
+        let timeout = site.read(|machine| machine.options().resolve_timeout).await?;
         parsed.check_starts(now, timeout);
     }
     take(&site, now, parsed).await
@@ -72,7 +67,7 @@ async fn take(site: &Site, now: Timestamp, parsed: Parsed) -> Result<Response, F
                 NotDurable::Gone => "stopping",
             };
             site.counts.alerts_refused.with_label_values(&[reason]).inc_by(count);
-            not_durable(&refused)
+            Failure::from(refused)
         })?;
     }
     for (status, count) in counts {
@@ -86,22 +81,9 @@ async fn take(site: &Site, now: Timestamp, parsed: Parsed) -> Result<Response, F
     Ok(body::json(StatusCode::BAD_REQUEST, &problems.join("\n")))
 }
 
-/// What could not be made durable: 503, with the time to try again.
-fn not_durable(refused: &NotDurable) -> Failure {
-    match refused {
-        NotDurable::Disk => Failure::unavailable(refused.to_string(), AGAIN_DISK),
-        NotDurable::Busy => Failure::unavailable(refused.to_string(), AGAIN_BUSY),
-        NotDurable::Gone => stopping(),
-    }
-}
-
 /// What is wrong with what was asked for, not with how: a bare JSON string (spec alertmanager §3.1).
 fn business(why: impl Into<String>) -> Failure {
     Failure { bare: true, ..Failure::bad_data(why) }
-}
-
-fn stopping() -> Failure {
-    Failure::unavailable(NotDurable::Gone.to_string(), AGAIN_DISK)
 }
 
 fn json_only(headers: &HeaderMap) -> Result<(), Failure> {

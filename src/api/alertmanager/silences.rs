@@ -16,10 +16,9 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    accepts_json, business, json_only, not_durable,
+    accepts_json, business, json_only,
     postable::REQUIRED,
     query::{Query, time},
-    stopping,
     time::parse as parse_time,
 };
 use crate::api::{body, failure::Failure, site::Site};
@@ -91,7 +90,7 @@ pub(in crate::api) async fn list(State(site): State<Arc<Site>>, uri: Uri) -> Res
     let query = Query::of(&uri)?;
     let now = site.clock.now();
     let found = site.read(|machine| machine.silences().cloned().collect::<Vec<_>>()).await;
-    let mut found = found.map_err(|_| stopping())?;
+    let mut found = found?;
     found.retain(|s| {
         query.wants(s.state(now).as_str()) && query.filter.iter().all(|wanted| s.matchers.contains(wanted))
     });
@@ -111,7 +110,7 @@ pub(in crate::api) async fn get(
 ) -> Result<Response, Failure> {
     let id = uuid(&id)?;
     let now = site.clock.now();
-    let found = site.read(move |machine| machine.silence(&id).cloned()).await.map_err(|_| stopping())?;
+    let found = site.read(move |machine| machine.silence(&id).cloned()).await?;
     Ok(match found {
         Some(silence) => body::json(StatusCode::OK, &SilenceJson::of(&silence, now)),
         None => StatusCode::NOT_FOUND.into_response(),
@@ -169,7 +168,7 @@ async fn change<T: Send + 'static>(
     site: &Site,
     change: impl FnOnce(&mut Machine, Timestamp, &mut Vec<botwatch_core::alerting::Effect>) -> T + Send + 'static,
 ) -> Result<T, Failure> {
-    site.change(change).await.map_err(|refused| not_durable(&refused))
+    site.change(change).await.map_err(Failure::from)
 }
 
 /// A UUID of version 4.

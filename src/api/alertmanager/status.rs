@@ -6,7 +6,7 @@ use axum::{extract::State, response::Response};
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{alerts::Named, query::time, stopping};
+use super::{alerts::Named, query::time};
 use crate::api::{body, failure::Failure, site::Site};
 
 /// The Alertmanager whose API this is; amtool warns when it is of another version.
@@ -66,6 +66,6 @@ pub(in crate::api) async fn status(State(site): State<Arc<Site>>) -> Response {
 /// Receivers by name.
 pub(in crate::api) async fn receivers(State(site): State<Arc<Site>>) -> Result<Response, Failure> {
     let names = site.read(|machine| machine.options().receivers.keys().cloned().collect::<Vec<_>>()).await;
-    let named: Vec<Named> = names.map_err(|_| stopping())?.into_iter().map(|name| Named { name }).collect();
+    let named: Vec<Named> = names?.into_iter().map(|name| Named { name }).collect();
     Ok(body::json(StatusCode::OK, &named))
 }

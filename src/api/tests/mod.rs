@@ -1,5 +1,6 @@
 mod alerts;
 mod exposed;
+mod issues;
 mod shapes;
 mod silences;
 mod world;

@@ -139,6 +139,10 @@ impl Status for Ports {
         self.status.lock().clone()
     }
 
+    fn bot(&self) -> Arc<str> {
+        "paper-1".into()
+    }
+
     fn config(&self) -> Arc<str> {
         "slack_api_url: <secret>\n".into()
     }

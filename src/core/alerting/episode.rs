@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    ops::Bound,
     sync::Arc,
 };
 
@@ -316,6 +317,11 @@ impl Episodes {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Episode> {
         self.all.values()
+    }
+
+    pub(super) fn after(&self, after: Option<EpisodeId>) -> impl Iterator<Item = &Episode> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.all.range((from, Bound::Unbounded)).map(|(_, e)| e)
     }
 
     pub(super) fn past(&self) -> impl Iterator<Item = &Episode> {

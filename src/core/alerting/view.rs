@@ -43,6 +43,11 @@ impl Machine {
         self.state.episodes.iter()
     }
 
+    /// The same, beginning after an id.
+    pub fn alerts_after(&self, after: Option<EpisodeId>) -> impl Iterator<Item = &Episode> {
+        self.state.episodes.after(after)
+    }
+
     /// An episode, over ones too as long as they are kept.
     pub fn episode(&self, id: EpisodeId) -> Option<&Episode> {
         self.state.episodes.get(id).or_else(|| self.state.episodes.past().find(|e| e.id == id))

@@ -1,0 +1,24 @@
+//! botwatch's own API below `/api/alerting`: issues, and what people do with them.
+//!
+//! JSON in and out, names in camelCase, times in RFC 3339. A failure is a problem document (RFC 9457) that says which
+//! field is wrong and why. Everything that changes something answers once it is on disk.
+
+mod acts;
+mod issue;
+mod list;
+mod report;
+
+pub(super) use acts::{acknowledge, assign, bulk, escalate, note, resolve, unacknowledge};
+pub(super) use issue::issue;
+pub(super) use list::issues;
+pub(super) use report::report;
+
+/// The types of issues (DESIGN §4 "Issues"): values of the label `category`.
+pub(super) const TYPES: &[&str] =
+    &["system_failure", "paper_trading_violation", "performance_degradation", "security_breach"];
+/// Severities of reported issues: values of the label `severity`.
+pub(super) const SEVERITIES: &[&str] = &["warning", "critical", "emergency"];
+/// The label that holds an issue's type.
+pub(super) const CATEGORY: &str = "category";
+/// The label that says where an issue comes from.
+pub(super) const SOURCE: &str = "source";
