@@ -34,6 +34,9 @@ const PATHS: &[&str] = &[
     "/api/alerting/issues",
     "/api/alerting/issues/bulk",
     "/api/alerting/notifications",
+    "/api/alerting/webhook/alerts",
+    "/api/alerting/webhook/grafana",
+    "/api/alerting/webhook/prometheus",
 ];
 
 /// Paths below which there are many.
@@ -82,6 +85,9 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/api/alerting/issues/{id}/assign", patch(alerting::assign).post(alerting::assign))
         .route("/api/alerting/issues/{id}/escalate", post(alerting::escalate))
         .route("/api/alerting/issues/{id}/notes", post(alerting::note))
+        .route("/api/alerting/webhook/alerts", post(alerting::webhook))
+        .route("/api/alerting/webhook/grafana", post(alerting::grafana).put(alerting::grafana))
+        .route("/api/alerting/webhook/prometheus", post(alerting::prometheus))
         .route("/api/alerting/notifications", get(notifications::notifications))
         .merge(pages)
         .fallback(async |uri: Uri| Failure::not_found(uri.path()))

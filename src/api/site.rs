@@ -172,6 +172,7 @@ pub(super) struct Counts {
     pub connections: IntGauge,
     pub alerts_received: IntCounterVec,
     pub alerts_invalid: IntCounter,
+    pub webhook_alerts: IntCounterVec,
     /// Alerts that were not taken though nothing is wrong with them.
     pub alerts_refused: IntCounterVec,
     pub turned_away: IntCounterVec,
@@ -200,6 +201,13 @@ impl Counts {
                 Opts::new("alertmanager_alerts_invalid_total", "Alerts from outside that were invalid.")
                     .const_label("version", "v2"),
             )?,
+            webhook_alerts: IntCounterVec::new(
+                Opts::new(
+                    "botwatch_webhook_alerts_total",
+                    "Alerts and reports taken from webhooks of others.",
+                ),
+                &["sender", "status"],
+            )?,
             alerts_refused: IntCounterVec::new(
                 Opts::new("botwatch_api_alerts_refused_total", "Valid alerts from outside not taken."),
                 &["reason"],
@@ -209,6 +217,11 @@ impl Counts {
                 &["reason"],
             )?,
         };
+        for sender in ["alerts", "grafana", "prometheus"] {
+            for status in ["firing", "resolved"] {
+                counts.webhook_alerts.with_label_values(&[sender, status]);
+            }
+        }
         for reason in ["busy", "disk", "stopping"] {
             counts.alerts_refused.with_label_values(&[reason]);
         }
@@ -226,6 +239,7 @@ impl Counts {
         registry.register(Box::new(counts.connections.clone()))?;
         registry.register(Box::new(counts.alerts_received.clone()))?;
         registry.register(Box::new(counts.alerts_invalid.clone()))?;
+        registry.register(Box::new(counts.webhook_alerts.clone()))?;
         registry.register(Box::new(counts.alerts_refused.clone()))?;
         registry.register(Box::new(counts.turned_away.clone()))?;
         Ok(counts)

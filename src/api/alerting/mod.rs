@@ -7,11 +7,13 @@ mod acts;
 mod issue;
 mod list;
 mod report;
+mod webhook;
 
 pub(super) use acts::{acknowledge, assign, bulk, escalate, note, resolve, unacknowledge};
 pub(super) use issue::issue;
 pub(super) use list::issues;
 pub(super) use report::report;
+pub(super) use webhook::{grafana, prometheus, webhook};
 
 /// The types of issues (DESIGN §4 "Issues"): values of the label `category`.
 pub(super) const TYPES: &[&str] =

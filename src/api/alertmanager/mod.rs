@@ -2,7 +2,7 @@
 //! alerts from outside (§2.5).
 
 mod alerts;
-mod postable;
+pub(super) mod postable;
 mod query;
 mod silences;
 mod status;

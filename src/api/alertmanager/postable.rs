@@ -37,7 +37,7 @@ struct Postable {
 
 /// Alerts, and what is wrong with the others.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Parsed {
+pub(in crate::api) struct Parsed {
     /// With `starts_at` filled in and `ends_at` as received.
     pub alerts: Vec<Alert>,
     /// One text for each that is invalid.
@@ -48,7 +48,7 @@ pub(super) struct Parsed {
 ///
 /// # Errors
 /// When it is no JSON of that shape (400), or breaks the schema (422); then nothing of it is taken.
-pub(super) fn parse(body: &[u8], now: Timestamp) -> Result<Parsed, Failure> {
+pub(in crate::api) fn parse(body: &[u8], now: Timestamp) -> Result<Parsed, Failure> {
     let broken =
         |why: String| Failure::bad_data(format!("parsing alerts body from \"\" failed, because {why}"));
     let posted: Option<Vec<Option<Postable>>> =

@@ -3,6 +3,7 @@ mod exposed;
 mod issues;
 mod shapes;
 mod silences;
+mod webhooks;
 mod world;
 
 use std::{
