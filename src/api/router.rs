@@ -31,9 +31,13 @@ const PATHS: &[&str] = &[
     "/api/v2/receivers",
     "/api/v2/silences",
     "/api/v2/status",
+    "/api/alerting/config",
+    "/api/alerting/health",
     "/api/alerting/issues",
     "/api/alerting/issues/bulk",
     "/api/alerting/notifications",
+    "/api/alerting/statistics",
+    "/api/alerting/test",
     "/api/alerting/webhook/alerts",
     "/api/alerting/webhook/grafana",
     "/api/alerting/webhook/prometheus",
@@ -70,6 +74,10 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/api/v2/silences", get(alertmanager::silences).post(alertmanager::set_silence))
         .route("/api/v2/silence/{id}", get(alertmanager::silence).delete(alertmanager::expire))
         .route("/api/v2/status", get(alertmanager::status))
+        .route("/api/alerting/config", get(alerting::config))
+        .route("/api/alerting/health", get(alerting::health))
+        .route("/api/alerting/statistics", get(alerting::statistics))
+        .route("/api/alerting/test", post(alerting::test))
         .route("/api/alerting/issues", get(alerting::issues).post(alerting::report))
         .route("/api/alerting/issues/bulk", post(alerting::bulk))
         .route("/api/alerting/issues/{id}", get(alerting::issue))

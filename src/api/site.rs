@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use axum::Router;
 use botwatch_core::{
-    alerting::{Effect, Event, Machine},
+    alerting::{self, Effect, Event, Machine, Outcome},
     model::{Alert, Timestamp},
 };
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
@@ -14,6 +14,7 @@ use super::{Options, Reloader, Status, Targets};
 use crate::{
     dispatch::{self, Gone, NotDurable},
     evaluate::{self, GroupView},
+    notify::Notifier,
     runtime::{Clock, Tasks},
     samples::Store,
     telemetry::Metrics,
@@ -34,6 +35,8 @@ pub struct Parts {
     pub targets: Arc<dyn Targets>,
     /// Reloads.
     pub reloader: Arc<dyn Reloader>,
+    /// Who tells.
+    pub notifier: Notifier,
     /// Botwatch's own metrics.
     pub metrics: Metrics,
     /// How botwatch itself stands.
@@ -83,6 +86,17 @@ impl Rules for evaluate::Handle {
     }
 }
 
+/// Who performs a test notification, as handlers need it.
+pub(super) trait Tester: Send + Sync + 'static {
+    fn test(&self, send: alerting::Send) -> Boxed<'_, Outcome>;
+}
+
+impl Tester for Notifier {
+    fn test(&self, send: alerting::Send) -> Boxed<'_, Outcome> {
+        Box::pin(Notifier::test(self, send))
+    }
+}
+
 /// What handlers share.
 pub(super) struct Site {
     pub clock: Clock,
@@ -99,6 +113,9 @@ pub(super) struct Site {
     pub metrics: Metrics,
     pub pages: Router,
     pub counts: Counts,
+    pub tester: Arc<dyn Tester>,
+    /// One test at a time.
+    pub testing: Semaphore,
     /// Places for bodies being read.
     pub bodies: Semaphore,
     /// One reload at a time.
@@ -112,7 +129,7 @@ impl Site {
         options: Options,
         parts: Parts,
     ) -> Result<Self, prometheus::Error> {
-        let Parts { store, dispatch, rules, targets, reloader, metrics, status, pages } = parts;
+        let Parts { store, dispatch, rules, targets, reloader, notifier, metrics, status, pages } = parts;
         Ok(Self {
             counts: Counts::register(metrics.registry())?,
             started: clock.now(),
@@ -127,6 +144,8 @@ impl Site {
             status,
             metrics,
             pages,
+            tester: Arc::new(notifier),
+            testing: Semaphore::new(1),
             bodies: Self::places(),
             reloading: Arc::new(Semaphore::new(1)),
         })

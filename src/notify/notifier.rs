@@ -92,6 +92,15 @@ impl Notifier {
     }
 }
 
+impl Notifier {
+    /// One attempt of a message that is no alert's, to see whether it arrives. The machine doesn't hear of it; metrics
+    /// and log do.
+    pub async fn test(&self, send: alerting::Send) -> Outcome {
+        let workers = Arc::clone(&self.0.workers.read());
+        self.0.attempt(send, &workers).await
+    }
+}
+
 impl Courier for Notifier {
     /// Starts a task for the attempt. The machine bounds how many run at once.
     fn send(&self, send: alerting::Send) {

@@ -94,21 +94,21 @@ pub(in crate::api) async fn issues(State(site): State<Arc<Site>>, uri: Uri) -> R
     Ok(body::json(StatusCode::OK, &List { issues, total, next }))
 }
 
-/// The places of all issues that are wanted, collected in bounded steps.
-async fn places(site: &Site, wanted: &Arc<Wanted>) -> Result<Vec<Place>, Failure> {
-    let mut all: Vec<Place> = Vec::new();
+/// What is made of each issue, collected in bounded steps so that the dispatcher is not held up; `past`: also of those
+/// that are over and remembered. One that becomes history between two steps may come twice.
+pub(super) async fn scan<T: Send + 'static>(
+    site: &Site,
+    past: bool,
+    of: impl Fn(&Episode) -> Option<T> + Clone + Send + 'static,
+) -> Result<Vec<T>, Failure> {
+    let mut all: Vec<T> = Vec::new();
     let mut after: Option<EpisodeId> = None;
     loop {
-        let (wanted, from) = (Arc::clone(wanted), after);
+        let (of, from) = (of.clone(), after);
         let look = move |machine: &Machine| {
             let mut last = None;
-            let mut found = Vec::new();
-            for episode in machine.alerts_after(from).take(STEP) {
-                last = Some(episode.id);
-                if wanted.wants(episode) {
-                    found.push(wanted.sort.place(episode));
-                }
-            }
+            let step = machine.alerts_after(from).take(STEP).inspect(|e| last = Some(e.id));
+            let found: Vec<T> = step.filter_map(of).collect();
             (found, last)
         };
         let (found, last) = site.read(look).await?;
@@ -118,26 +118,31 @@ async fn places(site: &Site, wanted: &Arc<Wanted>) -> Result<Vec<Place>, Failure
             None => break,
         }
     }
-    if wanted.statuses.is_empty() || wanted.statuses.iter().any(|s| s == "resolved") {
-        let mut skip = 0;
-        loop {
-            let wanted = Arc::clone(wanted);
-            let look = move |machine: &Machine| {
-                let step = machine.past().skip(skip).take(STEP);
-                let mut seen = 0;
-                let found = step.inspect(|_| seen += 1).filter(|e| wanted.wants(e));
-                let found: Vec<Place> = found.map(|e| wanted.sort.place(e)).collect();
-                (found, seen)
-            };
-            let (found, seen) = site.read(look).await?;
-            all.extend(found);
-            skip += seen;
-            if seen < STEP {
-                break;
-            }
+    let mut skip = 0;
+    while past {
+        let of = of.clone();
+        let look = move |machine: &Machine| {
+            let mut seen = 0;
+            let step = machine.past().skip(skip).take(STEP).inspect(|_| seen += 1);
+            let found: Vec<T> = step.filter_map(of).collect();
+            (found, seen)
+        };
+        let (found, seen) = site.read(look).await?;
+        all.extend(found);
+        skip += seen;
+        if seen < STEP {
+            break;
         }
     }
-    // One may have become history between two steps.
+    Ok(all)
+}
+
+/// The places of all issues that are wanted.
+async fn places(site: &Site, wanted: &Arc<Wanted>) -> Result<Vec<Place>, Failure> {
+    let past = wanted.statuses.is_empty() || wanted.statuses.iter().any(|s| s == "resolved");
+    let wanted = Arc::clone(wanted);
+    let place = move |e: &Episode| wanted.wants(e).then(|| wanted.sort.place(e));
+    let mut all = scan(site, past, place).await?;
     all.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     all.dedup_by(|a, b| a.id == b.id);
     Ok(all)

@@ -4,15 +4,21 @@
 //! field is wrong and why. Everything that changes something answers once it is on disk.
 
 mod acts;
+mod health;
 mod issue;
 mod list;
 mod report;
+mod statistics;
+mod test;
 mod webhook;
 
 pub(super) use acts::{acknowledge, assign, bulk, escalate, note, resolve, unacknowledge};
+pub(super) use health::{config, health};
 pub(super) use issue::issue;
 pub(super) use list::issues;
 pub(super) use report::report;
+pub(super) use statistics::statistics;
+pub(super) use test::test;
 pub(super) use webhook::{grafana, prometheus, webhook};
 
 /// The types of issues (DESIGN §4 "Issues"): values of the label `category`.

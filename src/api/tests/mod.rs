@@ -3,6 +3,7 @@ mod exposed;
 mod issues;
 mod shapes;
 mod silences;
+mod standing;
 mod webhooks;
 mod world;
 

@@ -25,7 +25,7 @@ use tokio::{
 use crate::{
     api::{
         Options, Reloader, Server, Status, StatusView, TargetView, Targets,
-        site::{Boxed, Change, Counts, Look, Machinery, Rules, Site},
+        site::{Boxed, Change, Counts, Look, Machinery, Rules, Site, Tester},
     },
     dispatch::{Gone, NotDurable},
     evaluate::GroupView,
@@ -120,6 +120,21 @@ pub(super) struct Ports {
     pub status: Mutex<StatusView>,
     pub broken: Mutex<Option<String>>,
     pub reloads: AtomicUsize,
+    /// What tests were sent, and how they end.
+    pub tests: Mutex<Vec<alerting::Send>>,
+    pub test_fails: Mutex<Option<String>>,
+}
+
+impl Tester for Ports {
+    fn test(&self, send: alerting::Send) -> Boxed<'_, Outcome> {
+        self.tests.lock().push(send);
+        let error = self.test_fails.lock().clone();
+        let outcome = match error {
+            Some(error) => Outcome::Permanent { error },
+            None => Outcome::Delivered { receiver_data: std::collections::BTreeMap::new() },
+        };
+        Box::pin(async move { outcome })
+    }
 }
 
 impl Rules for Ports {
@@ -218,6 +233,8 @@ impl World {
             status: Arc::clone(&ports) as Arc<dyn Status>,
             metrics,
             pages: axum::Router::new().route("/docs", axum::routing::get(|| async { "pages" })),
+            tester: Arc::clone(&ports) as Arc<dyn Tester>,
+            testing: Semaphore::new(1),
             bodies: Site::places(),
             reloading: Arc::new(Semaphore::new(1)),
         };

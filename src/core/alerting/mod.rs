@@ -63,6 +63,7 @@ mod issue;
 mod ledger;
 mod machine;
 pub mod matchers;
+mod noise;
 mod options;
 mod outbox;
 mod pairs;
@@ -93,6 +94,7 @@ pub use issue::{
 };
 pub use ledger::{Certainty, Lane, Refused, Told};
 pub use machine::Machine;
+pub use noise::{Firing, SHORT, Suggestion, suggest};
 pub use options::{
     ACKNOWLEDGED_FOR, ATTEMPT_TIMEOUT, GROUP_INTERVAL, GROUP_WAIT, GroupBy, GroupByError, IN_FLIGHT_MAX,
     InhibitRule, IntegrationOptions, Limits, Options, REOPEN_WITHIN, REPEAT_INTERVAL, RESOLVE_TIMEOUT,
