@@ -65,6 +65,17 @@ impl Form {
         }
     }
 
+    /// Whether anything is wrong so far.
+    pub(super) fn has_complaints(&self) -> bool {
+        !self.wrong.is_empty()
+    }
+
+    /// Whether something is wrong about a field.
+    pub(super) fn has_complaint(&self, field: &str) -> bool {
+        let pointer = format!("#{}/{}", self.at, escape(field));
+        self.wrong.iter().any(|w| w.pointer == pointer)
+    }
+
     /// A field's value; `None` also for `null`.
     pub(super) fn take(&mut self, field: &'static str) -> Option<Value> {
         self.known.push(field);

@@ -35,16 +35,18 @@ const PATHS: &[&str] = &[
     "/api/alerting/health",
     "/api/alerting/issues",
     "/api/alerting/issues/bulk",
+    "/api/alerting/metrics",
     "/api/alerting/notifications",
     "/api/alerting/statistics",
     "/api/alerting/test",
+    "/api/alerting/thresholds",
     "/api/alerting/webhook/alerts",
     "/api/alerting/webhook/grafana",
     "/api/alerting/webhook/prometheus",
 ];
 
 /// Paths below which there are many.
-const ABOVE_MANY: &[&str] = &["/docs", "/api/v2/silence", "/api/alerting/issues"];
+const ABOVE_MANY: &[&str] = &["/docs", "/api/v2/silence", "/api/alerting/issues", "/api/alerting/thresholds"];
 
 /// What metrics call a path.
 pub(super) fn handler(path: &str) -> &'static str {
@@ -78,6 +80,12 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/api/alerting/health", get(alerting::health))
         .route("/api/alerting/statistics", get(alerting::statistics))
         .route("/api/alerting/test", post(alerting::test))
+        .route("/api/alerting/metrics", get(alerting::metrics).post(alerting::push))
+        .route("/api/alerting/thresholds", get(alerting::thresholds))
+        .route(
+            "/api/alerting/thresholds/{metric}",
+            patch(alerting::set_threshold).delete(alerting::unset_threshold),
+        )
         .route("/api/alerting/issues", get(alerting::issues).post(alerting::report))
         .route("/api/alerting/issues/bulk", post(alerting::bulk))
         .route("/api/alerting/issues/{id}", get(alerting::issue))

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::{Options, Reloader, Status, Targets};
 use crate::{
+    collect::push::{Push, PushError, Pushed, Pushes, ThresholdView},
     dispatch::{self, Gone, NotDurable},
     evaluate::{self, GroupView},
     notify::Notifier,
@@ -37,6 +38,8 @@ pub struct Parts {
     pub reloader: Arc<dyn Reloader>,
     /// Who tells.
     pub notifier: Notifier,
+    /// Pushed metrics and thresholds.
+    pub pushes: Pushes,
     /// Botwatch's own metrics.
     pub metrics: Metrics,
     /// How botwatch itself stands.
@@ -97,6 +100,32 @@ impl Tester for Notifier {
     }
 }
 
+/// Pushed metrics and thresholds, as handlers need them.
+pub(super) trait Signals: Send + Sync + 'static {
+    fn push(&self, pusher: &str, pushes: &[Push]) -> Result<(), PushError>;
+    fn pushed(&self) -> Vec<Pushed>;
+    fn thresholds(&self) -> Boxed<'_, Result<Vec<ThresholdView>, Gone>>;
+    fn refresh(&self) -> Boxed<'_, Result<(), Gone>>;
+}
+
+impl Signals for Pushes {
+    fn push(&self, pusher: &str, pushes: &[Push]) -> Result<(), PushError> {
+        Pushes::push(self, pusher, pushes)
+    }
+
+    fn pushed(&self) -> Vec<Pushed> {
+        Pushes::pushed(self)
+    }
+
+    fn thresholds(&self) -> Boxed<'_, Result<Vec<ThresholdView>, Gone>> {
+        Box::pin(Pushes::thresholds(self))
+    }
+
+    fn refresh(&self) -> Boxed<'_, Result<(), Gone>> {
+        Box::pin(Pushes::refresh(self))
+    }
+}
+
 /// What handlers share.
 pub(super) struct Site {
     pub clock: Clock,
@@ -113,6 +142,7 @@ pub(super) struct Site {
     pub metrics: Metrics,
     pub pages: Router,
     pub counts: Counts,
+    pub pushes: Arc<dyn Signals>,
     pub tester: Arc<dyn Tester>,
     /// One test at a time.
     pub testing: Semaphore,
@@ -129,7 +159,8 @@ impl Site {
         options: Options,
         parts: Parts,
     ) -> Result<Self, prometheus::Error> {
-        let Parts { store, dispatch, rules, targets, reloader, notifier, metrics, status, pages } = parts;
+        let Parts { store, dispatch, rules, targets, reloader, notifier, pushes, metrics, status, pages } =
+            parts;
         Ok(Self {
             counts: Counts::register(metrics.registry())?,
             started: clock.now(),
@@ -144,6 +175,7 @@ impl Site {
             status,
             metrics,
             pages,
+            pushes: Arc::new(pushes),
             tester: Arc::new(notifier),
             testing: Semaphore::new(1),
             bodies: Self::places(),

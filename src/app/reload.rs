@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api,
-    collect::{self, BotOptions, Collector, HostOptions},
+    collect::{self, BotOptions, Collector, HostOptions, push::Pushes},
     config::Configuration,
     dispatch, evaluate, notify, platform,
     runtime::{Clock, Tasks},
@@ -33,6 +33,7 @@ pub(super) struct Parts {
     pub(super) notifier: notify::Notifier,
     pub(super) dispatch: dispatch::Handle,
     pub(super) collector: Collector,
+    pub(super) pushes: Pushes,
     pub(super) rules: evaluate::Handle,
     pub(super) logs: Option<telemetry::Logs>,
 }
@@ -203,6 +204,7 @@ impl Reloads {
         let strict = self.settings.flags.strict_prometheus;
         parts.rules.reload(options::evaluate(configuration, strict)).await;
         parts.collector.reload(configuration.collect.clone());
+        parts.pushes.reload(configuration.pushes.clone());
         observers.change(parts, &configuration.collect).await;
         if let Some(logs) = &parts.logs {
             let (level, debug) = super::start::log_level(configuration);

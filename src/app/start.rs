@@ -16,7 +16,8 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    api, collect,
+    api,
+    collect::{self, push::Pushes},
     config::{self, Configuration, Env, Flags},
     dispatch, evaluate, notify, platform,
     runtime::{self, Clock, Ended, Signal, Signals, Tasks},
@@ -194,6 +195,7 @@ async fn assemble(
     let _ = reports.0.set(dispatch.clone());
 
     let store = Store::new(samples(&configuration));
+    let pushes = Pushes::start(&tasks, &clock, &store, dispatch.clone(), configuration.pushes.clone());
     let observers = Observers::start(&tasks, &clock, &store, &configuration.collect);
     let collector =
         collect::Collector::start(&tasks, &clock, &store, configuration.collect.clone(), registry);
@@ -225,6 +227,7 @@ async fn assemble(
             notifier: notifier.clone(),
             dispatch: dispatch.clone(),
             collector,
+            pushes: pushes.clone(),
             rules: rules.clone(),
             logs,
         },
@@ -238,6 +241,7 @@ async fn assemble(
         targets: Arc::new(targets),
         reloader: Arc::clone(&reloads) as Arc<dyn api::Reloader>,
         notifier,
+        pushes,
         metrics: metrics.clone(),
         status: Arc::clone(&reloads) as Arc<dyn api::Status>,
         pages: ui::router(),
@@ -274,7 +278,10 @@ fn forget_unknown(tasks: &Tasks, store: &Store, collector: &collect::Collector, 
         let known: BTreeSet<SourceId> = collector.sources().into_iter().chain(observed).collect();
         let all = (0..store.stats().sources as u32).map(SourceId);
         // One that has reported since the start came by a reload, or was removed where it ended.
+        // Who pushes comes when it comes.
+        let pushes = |id: SourceId| store.source_name(id).is_some_and(|name| name.starts_with("push/"));
         let old = all.filter(|id| !known.contains(id) && store.visibility(*id).reported.is_none());
+        let old = old.filter(|id| !pushes(*id)).collect::<Vec<_>>().into_iter();
         old.for_each(|id| store.remove_source(id));
     });
 }

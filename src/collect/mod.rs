@@ -17,6 +17,7 @@ pub mod host;
 mod metrics;
 mod options;
 pub mod process;
+pub mod push;
 mod scrape;
 #[cfg(test)]
 mod tests;

@@ -54,7 +54,6 @@ pub const NOT_YET: &[Entry] = &[
     later("", "otlp", "OpenTelemetry metrics"),
     later("", "probes", "probing HTTP, TCP, TLS and WebSocket endpoints"),
     later("", "logs", "reading log files"),
-    later("", "thresholds", "thresholds as data; edit the rule's expression"),
     later("", "safety", "safety checks of botwatch's own; the shipped rules watch what the bot exports"),
     later("", "guard", "the egress guard; nothing is kept from reaching a venue"),
     later("", "actions", "automatic actions"),

@@ -18,5 +18,6 @@ pub mod tsdb;
 // row 4: decisions
 pub mod alerting;
 pub mod rules;
+pub mod signals;
 // row 5: replay
 pub mod replay;

@@ -24,6 +24,8 @@ pub(super) const PAGES: &[(&str, &str)] = pages![
     "runbooks/ScrapeFlapping",
     "runbooks/TargetDown",
     "runbooks/ProcessNotVisible",
+    "runbooks/PushedMetricHigh",
+    "runbooks/PushedMetricLow",
     "runbooks/NoBotWatched",
     "runbooks/MemoryUsageHigh",
     "runbooks/CpuThrottled",

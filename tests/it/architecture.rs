@@ -15,7 +15,7 @@ const CORE: &[&[&str]] = &[
     &["yaml"],
     &["exposition", "promql", "relabel", "template"],
     &["tsdb"],
-    &["alerting", "rules"],
+    &["alerting", "rules", "signals"],
     &["replay"],
 ];
 

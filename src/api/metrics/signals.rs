@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use botwatch_core::{
     exposition::{Family, FamilySample, MetricType},
-    model::{Duration, Labels, METRIC_NAME, MatchOp, Matcher, Timestamp, is_stale},
+    model::{Duration, Labels, METRIC_NAME, MatchOp, Matcher, THRESHOLD_METRIC, Timestamp, is_stale},
     promql::{Queryable as _, SelectHints},
 };
 
@@ -24,7 +24,7 @@ const FRESH: Duration = Duration::from_secs(300);
 const SERIES_MAX: usize = 5000;
 /// What rules record for others to read (DESIGN §4 "Signals"), the state of alerts, and what a Prometheus that loads the
 /// shipped rules can only learn here.
-const NAMES: &str = "bot:.+|bot_metric.*|ALERTS|botwatch_(process|host)_.+";
+const NAMES: &str = "bot:.+|bot_metric.*|ALERTS|botwatch_threshold|botwatch_(process|host)_.+";
 
 pub(super) fn families(store: &Store, now: Timestamp) -> Vec<Family> {
     let names = Matcher::new(METRIC_NAME, MatchOp::Regex, NAMES).expect("the pattern is a constant");
@@ -68,6 +68,9 @@ fn described(name: &str) -> (MetricType, String) {
                 MetricKind::Gauge => MetricType::Gauge,
             };
             (kind, own.help.to_owned())
+        }
+        None if name == THRESHOLD_METRIC => {
+            (MetricType::Gauge, "What rules compare signals and pushed metrics with.".to_owned())
         }
         None => {
             let help = format!("Newest value of the series {name}, recorded by a rule or pushed by the bot.");

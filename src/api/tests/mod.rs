@@ -2,6 +2,7 @@ mod alerts;
 mod exposed;
 mod issues;
 mod shapes;
+mod signals;
 mod silences;
 mod standing;
 mod webhooks;

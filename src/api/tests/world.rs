@@ -12,7 +12,8 @@ use botwatch_core::{
     alerting::{
         self, Checkpoint, Effect, Event, GroupBy, IntegrationId, IntegrationOptions, Machine, Outcome, Route,
     },
-    model::{Alert, Duration, Labels, Timestamp},
+    model::{Alert, Duration, Labels, Threshold, Timestamp},
+    signals::in_force,
     tsdb,
 };
 use parking_lot::Mutex;
@@ -25,8 +26,9 @@ use tokio::{
 use crate::{
     api::{
         Options, Reloader, Server, Status, StatusView, TargetView, Targets,
-        site::{Boxed, Change, Counts, Look, Machinery, Rules, Site, Tester},
+        site::{Boxed, Change, Counts, Look, Machinery, Rules, Signals, Site, Tester},
     },
+    collect::push::{Push, PushError, Pushed, ThresholdView},
     dispatch::{Gone, NotDurable},
     evaluate::GroupView,
     runtime::{Clock, Tasks},
@@ -137,6 +139,49 @@ impl Tester for Ports {
     }
 }
 
+/// Thresholds as the machine and nothing else has them, and pushes that are only remembered.
+pub(super) struct FakeSignals {
+    machine: Arc<FakeMachine>,
+    pub pushed: Mutex<Vec<Pushed>>,
+    pub refreshed: AtomicUsize,
+}
+
+impl Signals for FakeSignals {
+    fn push(&self, pusher: &str, pushes: &[Push]) -> Result<(), PushError> {
+        let all = pushes.iter().map(|p| Pushed {
+            metric: Arc::clone(&p.metric),
+            value: p.value,
+            at: p.at.unwrap_or(NOW),
+            pusher: pusher.into(),
+        });
+        self.pushed.lock().extend(all);
+        Ok(())
+    }
+
+    fn pushed(&self) -> Vec<Pushed> {
+        self.pushed.lock().clone()
+    }
+
+    fn thresholds(&self) -> Boxed<'_, Result<Vec<ThresholdView>, Gone>> {
+        let set: Vec<_> = self.machine.machine.lock().thresholds().cloned().collect();
+        let without = in_force(&[], &[], &[]);
+        let all =
+            in_force(set.iter().map(|s| &s.threshold), &[], &[]).into_iter().map(|(threshold, origin)| {
+                let same = |t: &Threshold| t.metric == threshold.metric && t.severity == threshold.severity;
+                let by = set.iter().find(|s| same(&s.threshold)).map(|s| (Arc::clone(&s.by), s.at));
+                let otherwise = without.iter().find(|(t, _)| same(t)).map(|(t, o)| (t.value, *o));
+                ThresholdView { otherwise: otherwise.filter(|_| by.is_some()), set: by, threshold, origin }
+            });
+        let all = all.collect();
+        Box::pin(async move { Ok(all) })
+    }
+
+    fn refresh(&self) -> Boxed<'_, Result<(), Gone>> {
+        self.refreshed.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async { Ok(()) })
+    }
+}
+
 impl Rules for Ports {
     fn groups(&self) -> Vec<GroupView> {
         self.groups.lock().clone()
@@ -182,6 +227,7 @@ pub(super) struct World {
     pub store: Store,
     pub machine: Arc<FakeMachine>,
     pub ports: Arc<Ports>,
+    pub signals: Arc<FakeSignals>,
 }
 
 /// An answer.
@@ -219,6 +265,11 @@ impl World {
         let metrics = Metrics::new(&clock, Build { version: "1.2.3", revision: "abc" });
         let store = Store::new(tsdb::Options::default());
         let (machine, ports) = (Arc::new(FakeMachine::new()), Arc::new(Ports::default()));
+        let signals = Arc::new(FakeSignals {
+            machine: Arc::clone(&machine),
+            pushed: Mutex::default(),
+            refreshed: AtomicUsize::new(0),
+        });
         let site = Site {
             started: NOW,
             counts: Counts::register(metrics.registry()).expect("a fresh registry"),
@@ -233,6 +284,7 @@ impl World {
             status: Arc::clone(&ports) as Arc<dyn Status>,
             metrics,
             pages: axum::Router::new().route("/docs", axum::routing::get(|| async { "pages" })),
+            pushes: Arc::clone(&signals) as Arc<dyn Signals>,
             tester: Arc::clone(&ports) as Arc<dyn Tester>,
             testing: Semaphore::new(1),
             bodies: Site::places(),
@@ -240,7 +292,7 @@ impl World {
         };
         let listening = Server::bind(&site.options).await.expect("a free port");
         let address = Server::serve(listening, Arc::new(site)).address;
-        Self { address, tasks, store, machine, ports }
+        Self { address, tasks, store, machine, ports, signals }
     }
 
     /// Sends bytes as they are, and reads until the server closes.

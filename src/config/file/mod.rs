@@ -11,6 +11,7 @@ mod receiver;
 mod relabel;
 mod route;
 mod scrape;
+mod threshold;
 mod top;
 
 pub use bot::{Bot, Evaluation, NoData, Process, Storage, SuppressedResolves, Web, is_pid};
@@ -25,4 +26,5 @@ pub use receiver::{Email, Receiver, Retry, Slack, SlackAction, SlackConfirm, Sla
 pub use relabel::Relabel;
 pub use route::{MatcherMap, Matchers, RegexMap, Route};
 pub use scrape::{FileSd, Job, Params, Scheme, ScrapeConfig, ScrapeProtocol, StaticConfig};
+pub use threshold::{Limits, Thresholds};
 pub use top::{Alerting, Alertmanager, File};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Bot, Escalation, Evaluation, Global, Http, InhibitRule, Issues, NoData, Receiver, Route, ScrapeConfig,
-    StaticConfig, Storage, SuppressedResolves, TimeInterval, Web,
+    StaticConfig, Storage, SuppressedResolves, Thresholds, TimeInterval, Web,
 };
 use crate::config::value::{At, section};
 
@@ -37,6 +37,8 @@ section! {
         time_intervals: Vec<TimeInterval>,
         /// Older name of `time_intervals`.
         mute_time_intervals: Vec<TimeInterval>,
+        /// What rules compare signals and pushed metrics with.
+        thresholds: Thresholds,
         /// How issues are kept.
         issues: Issues,
         /// Who is told when nobody answers; the first that matches an alert is its only one.

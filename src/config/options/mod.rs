@@ -98,6 +98,8 @@ pub struct Configuration {
     pub samples: tsdb::Options,
     /// The data directory.
     pub storage_path: PathBuf,
+    /// What pushed metrics and thresholds need to know.
+    pub pushes: crate::collect::push::PushOptions,
     /// What is served.
     pub web: WebOptions,
     /// What only the environment says.
@@ -212,7 +214,10 @@ fn build(context: &mut Context<'_>, broken: bool) -> Option<Configuration> {
     let mut effective = context.written.clone();
     effective::fill_in(&mut effective.file, context.flags, &web, &storage_path);
     let notify = notify::options(integrations, templates, Arc::clone(&web.external_url));
+    let limits = context.file().thresholds.iter().flat_map(|t| &t.0);
+    let thresholds = limits.flat_map(|(metric, limits)| limits.thresholds(metric)).collect();
     Some(Configuration {
+        pushes: crate::collect::push::PushOptions { bot: Arc::clone(&bot), thresholds },
         bot,
         collect,
         alerting,

@@ -6,7 +6,7 @@ use crate::model::Transition;
 
 use super::{
     Counters, DeliveryState, Done, EarlyResolve, Episode, EpisodeId, Group, IntegrationId, RouteTable, Seq,
-    Silence, episode::Episodes, group::Groups, issue::Early, silence::Silences, state::State,
+    SetThreshold, Silence, episode::Episodes, group::Groups, issue::Early, silence::Silences, state::State,
 };
 
 /// The version of the tables that this code writes.
@@ -57,6 +57,9 @@ pub struct Checkpoint {
     /// Resolves of issues that were not reported yet, by id.
     #[serde(default)]
     pub early: Vec<EarlyResolve>,
+    /// Thresholds that were set, by metric and severity.
+    #[serde(default)]
+    pub thresholds: Vec<SetThreshold>,
 }
 
 /// A table of a checkpoint. In order of their names.
@@ -82,11 +85,13 @@ pub enum Table {
     Rules,
     /// Silences.
     Silences,
+    /// Thresholds that were set.
+    Thresholds,
 }
 
 impl Table {
     /// All tables, in the order in which [`Checkpoint::into_rows`] gives them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Counters,
         Self::Deliveries,
         Self::Early,
@@ -97,6 +102,7 @@ impl Table {
         Self::Past,
         Self::Rules,
         Self::Silences,
+        Self::Thresholds,
     ];
 
     /// A name for the database.
@@ -112,6 +118,7 @@ impl Table {
             Self::Past => "past",
             Self::Rules => "rules",
             Self::Silences => "silences",
+            Self::Thresholds => "thresholds",
         }
     }
 }
@@ -122,7 +129,7 @@ pub struct Row {
     /// The table.
     pub table: Table,
     /// Unique in the table, and in the order of its bytes. What has not changed since the last checkpoint has the
-    /// same key and the same JSON, but in the small tables (rules, counters), where it is the row's place.
+    /// same key and the same JSON, but in the small tables (rules, counters, thresholds), where it is the row's place.
     pub key: String,
     /// The row.
     pub json: String,
@@ -179,6 +186,7 @@ impl Checkpoint {
             counters: state.counters.iter().map(|(id, c)| (id.clone(), *c)).collect(),
             silences: state.silences.iter().cloned().collect(),
             early: state.early.iter().cloned().collect(),
+            thresholds: state.thresholds.values().cloned().collect(),
         }
     }
 
@@ -195,6 +203,7 @@ impl Checkpoint {
             counters: self.counters.into_iter().collect(),
             silences: Silences::restore(self.silences),
             early: Early::restore(self.early),
+            thresholds: self.thresholds.into_iter().map(|t| (key(&t), t)).collect(),
             ..State::default()
         };
         for last in self.rules {
@@ -230,6 +239,7 @@ impl Checkpoint {
             .chain(table(Table::Past, numbered(first_past, self.past)))
             .chain(table(Table::Rules, numbered(0, self.rules)))
             .chain(table(Table::Silences, keyed(self.silences, |s| s.id.0.to_string())))
+            .chain(table(Table::Thresholds, numbered(0, self.thresholds)))
     }
 
     /// Puts rows together again; each table's in the order of [`Self::into_rows`].
@@ -258,10 +268,15 @@ impl Checkpoint {
                 Table::Counters => all.counters.push(parse(&row)?),
                 Table::Silences => all.silences.push(parse(&row)?),
                 Table::Early => all.early.push(parse(&row)?),
+                Table::Thresholds => all.thresholds.push(parse(&row)?),
             }
         }
         Ok(all)
     }
+}
+
+fn key(t: &SetThreshold) -> (std::sync::Arc<str>, std::sync::Arc<str>) {
+    (t.threshold.metric.clone(), t.threshold.severity.clone())
 }
 
 fn table<T: Serialize>(table: Table, rows: impl Iterator<Item = (String, T)>) -> impl Iterator<Item = Row> {

@@ -38,6 +38,7 @@ impl Machine {
             ("counters", mine.counters == other.counters),
             ("silences", mine.silences == other.silences),
             ("early", mine.early == other.early),
+            ("thresholds", mine.thresholds == other.thresholds),
         ]
         .into_iter()
         .filter_map(|(name, same)| (!same).then_some(name))

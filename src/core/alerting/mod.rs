@@ -73,6 +73,7 @@ mod reload;
 mod route;
 mod silence;
 mod state;
+mod threshold;
 mod types;
 mod validate;
 mod view;
@@ -105,6 +106,7 @@ pub use record::{DropReason, GroupOpened, GroupSettings, Planned, Record, Record
 pub use route::{RouteNode, RouteOptions, RouteTable, group_key};
 pub use silence::{Silence, SilenceError, SilenceId, SilenceState, UNSILENCEABLE};
 pub use state::Counters;
+pub use threshold::{SetThreshold, TooManyThresholds};
 pub use types::*;
 pub use validate::{Place, Problem};
 pub use view::{LedgerRow, Why};

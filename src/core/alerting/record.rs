@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Alert, Duration, Labels, Timestamp, Transition};
 
 use super::{
-    Delivery, DeliveryId, EarlyResolve, Entry, EpisodeId, IntegrationId, Outcome, Reason, Reported, Silence,
-    SilenceId, WriteOff,
+    Delivery, DeliveryId, EarlyResolve, Entry, EpisodeId, IntegrationId, Outcome, Reason, Reported,
+    SetThreshold, Silence, SilenceId, WriteOff,
 };
 
 use std::sync::Arc;
@@ -223,6 +223,19 @@ pub enum Record {
         /// Alerts of which the same message tells again: their next repeat is counted from here.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         along: Vec<EpisodeId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody set a threshold.
+    ThresholdSet(Box<SetThreshold>),
+    /// Somebody took a threshold back.
+    ThresholdUnset {
+        /// Of this metric.
+        metric: Arc<str>,
+        /// Of this severity.
+        severity: Arc<str>,
+        /// Who.
+        by: Arc<str>,
         /// When.
         at: Timestamp,
     },

@@ -11,7 +11,8 @@ use crate::model::{AlertState, Labels, RuleKey, Timestamp, Transition};
 
 use super::{
     Certainty, Delivery, DeliveryState, Done, DropReason, EpisodeId, IntegrationId, Lane, Limits, Member,
-    NotifyReason, Outcome, Phase, Planned, Reason, Record, Refused, Result, RouteTable, Seq, Told, WriteOff,
+    NotifyReason, Outcome, Phase, Planned, Reason, Record, Refused, Result, RouteTable, Seq, SetThreshold,
+    Told, WriteOff,
     delivery::{content, delivery_number},
     episode::Episodes,
     group::Groups,
@@ -59,6 +60,7 @@ pub(super) struct State {
     pub counters: BTreeMap<IntegrationId, Counters>,
     pub silences: Silences,
     pub early: Early,
+    pub thresholds: BTreeMap<(Arc<str>, Arc<str>), SetThreshold>,
 }
 
 impl State {
@@ -151,6 +153,13 @@ impl State {
             Record::Reported(reported) => {
                 self.early.take(&reported.ids);
                 self.episodes.reported(reported);
+            }
+            Record::ThresholdSet(set) => {
+                let (metric, severity) = (&set.threshold.metric, &set.threshold.severity);
+                self.thresholds.insert((Arc::clone(metric), Arc::clone(severity)), (**set).clone());
+            }
+            Record::ThresholdUnset { metric, severity, .. } => {
+                self.thresholds.remove(&(Arc::clone(metric), Arc::clone(severity)));
             }
             Record::ResolvedEarly(early) => self.early.keep(early.clone()),
             Record::Acted { episode, entry } => self.episodes.act(*episode, entry),

@@ -9,6 +9,7 @@ mod quote;
 mod secret;
 mod severity;
 mod source;
+mod threshold;
 mod time;
 
 pub use alert::{Alert, AlertState, Ending, RuleKey, Transition};
@@ -19,6 +20,7 @@ pub use quote::{go_quote, is_printable, push_quoted};
 pub use secret::Secret;
 pub use severity::{SEVERITY, severity_rank};
 pub use source::{SourceId, Sources};
+pub use threshold::{Direction, PUSHED_METRIC, THRESHOLD_METRIC, Threshold};
 pub use time::{STALE_NAN_BITS, Sample, Timestamp, is_stale, stale_nan};
 
 /// The label that holds a series' name.

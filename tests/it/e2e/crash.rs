@@ -24,6 +24,13 @@ struct Taken {
     alerts: Mutex<BTreeSet<String>>,
     /// Ids of silences.
     silences: Mutex<BTreeSet<String>>,
+    /// Ids of issues that were reported.
+    issues: Mutex<BTreeSet<String>>,
+    /// Those of them that were resolved, and those that were acknowledged.
+    resolved: Mutex<BTreeSet<String>>,
+    looked_after: Mutex<BTreeSet<String>>,
+    /// Metrics whose threshold was set.
+    thresholds: Mutex<BTreeSet<String>>,
 }
 
 fn add(to: &Mutex<BTreeSet<String>>, one: String) {
@@ -49,11 +56,53 @@ fn silence(address: SocketAddr, name: &str, taken: &Taken) -> bool {
     true
 }
 
-/// Posts alerts, one after the other, and now and then a silence, until nobody answers any more.
+/// Reports an issue, then resolves it, acknowledges it, or leaves it; sets a threshold. False when nobody answers any more.
+fn issue(address: SocketAddr, name: &str, number: usize, taken: &Taken) -> bool {
+    let ask = |method: &str, path: &str, body: Value| match try_ask(address, method, path, &body.to_string())
+    {
+        Some((200..=299, answer)) => Some(Some(serde_json::from_str::<Value>(&answer).expect("JSON"))),
+        Some((503, _)) => Some(None),
+        Some((status, answer)) => panic!("{method} {path}: {status}: {answer}"),
+        None => None,
+    };
+    let report = json!({"type": "system_failure", "title": name, "severity": "warning", "labels": {"client": "issues"}});
+    let Some(reported) = ask("POST", "/api/alerting/issues", report) else { return false };
+    let Some(issue) = reported else { return true };
+    let id = issue["id"].as_str().expect("an id").to_owned();
+    add(&taken.issues, id.clone());
+    let (action, list) = match number % 3 {
+        0 => ("resolve", &taken.resolved),
+        1 => ("acknowledge", &taken.looked_after),
+        _ => {
+            let path = format!("/api/alerting/thresholds/kill-{name}");
+            return match ask("PATCH", &path, json!({"critical": 5})) {
+                Some(Some(_)) => {
+                    add(&taken.thresholds, format!("kill-{name}"));
+                    true
+                }
+                Some(None) => true,
+                None => false,
+            };
+        }
+    };
+    match ask("POST", &format!("/api/alerting/issues/{id}/{action}"), json!({"by": "test"})) {
+        Some(Some(_)) => {
+            add(list, id);
+            true
+        }
+        Some(None) => true,
+        None => false,
+    }
+}
+
+/// Posts alerts, one after the other, now and then a silence and an issue, until nobody answers any more.
 fn post(address: SocketAddr, client: usize, round: usize, taken: &Taken) {
     for number in 0.. {
         let name = format!("{round}-{client}-{number}");
         if number % 4 == client && !silence(address, &name, taken) {
+            return;
+        }
+        if number % 2 == client % 2 && !issue(address, &name, number / 2, taken) {
             return;
         }
         let labels = json!({"alertname": "Posted", "client": client.to_string(), "name": name});
@@ -65,6 +114,49 @@ fn post(address: SocketAddr, client: usize, round: usize, taken: &Taken) {
             None => return,
         }
     }
+}
+
+/// What was acknowledged of issues and thresholds is so.
+fn check_issues(address: SocketAddr, taken: &Taken) {
+    let all = |list: &Mutex<BTreeSet<String>>| list.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut status = std::collections::BTreeMap::new();
+    let mut cursor = String::new();
+    loop {
+        let path = format!("/api/alerting/issues?limit=1000&type=system_failure{cursor}");
+        let (_, page) = try_ask(address, "GET", &path, "").expect("an answer");
+        let page: Value = serde_json::from_str(&page).expect("JSON");
+        for issue in page["issues"].as_array().into_iter().flatten() {
+            let text = |name: &str| issue[name].as_str().expect("text").to_owned();
+            status.insert(text("id"), text("status"));
+        }
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    let (issues, resolved, looked_after) =
+        (all(&taken.issues), all(&taken.resolved), all(&taken.looked_after));
+    assert!(!issues.is_empty() && !resolved.is_empty() && !looked_after.is_empty());
+    for id in &issues {
+        let is = status.get(id).map(String::as_str);
+        let fine = match is {
+            // Only so many resolved ones are remembered.
+            None => resolved.contains(id),
+            Some("resolved") => !looked_after.contains(id),
+            Some("acknowledged") => !resolved.contains(id),
+            Some(_) => !resolved.contains(id) && !looked_after.contains(id),
+        };
+        assert!(
+            fine,
+            "issue {id} is {is:?}; resolved: {}, acknowledged: {}",
+            resolved.contains(id),
+            looked_after.contains(id)
+        );
+    }
+    let (_, shown) = try_ask(address, "GET", "/api/alerting/thresholds", "").expect("an answer");
+    let lost: Vec<String> =
+        all(&taken.thresholds).into_iter().filter(|m| !shown.contains(&format!("\"{m}\""))).collect();
+    assert!(lost.is_empty(), "thresholds are lost: {lost:?}");
 }
 
 #[test]
@@ -96,6 +188,7 @@ receivers: [{{name: team, webhook_configs: [{{url: "{}"}}]}}]
         });
         world.start();
     }
+    check_issues(world.address(), &taken);
     let silences = taken.silences.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (_, kept) = try_ask(world.address(), "GET", "/api/v2/silences", "").expect("an answer");
     let kept: Value = serde_json::from_str(&kept).expect("JSON");

@@ -8,5 +8,6 @@ mod inbox;
 mod outage;
 mod process;
 mod reload;
+mod signals;
 mod targets;
 mod world;
