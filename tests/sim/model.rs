@@ -589,7 +589,9 @@ impl Model {
             Some(format!("the acknowledgement of {}", lost.id))
         });
         let gone = gone.or_else(|| {
-            let is_open = |n: &u64| machine.issue(&format!("r{n}")).is_some_and(|e| e.is_active());
+            let is_open = |n: &u64| {
+                machine.issue(&format!("r{n}")).is_some_and(botwatch_core::alerting::Episode::is_active)
+            };
             let wrong = self.reports.iter().find(|(n, f)| {
                 (f.reported && !f.resolve_asked && !is_open(n)) || (f.reported && f.resolved && is_open(n))
             });

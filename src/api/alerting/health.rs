@@ -20,7 +20,7 @@ const LATE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum State3 {
+enum Standing {
     Ok,
     /// It works, and something is not as it should be.
     Degraded,
@@ -31,7 +31,7 @@ enum State3 {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
-    status: State3,
+    status: Standing,
     timestamp: String,
     uptime_seconds: f64,
     checks: Vec<Check>,
@@ -40,13 +40,13 @@ struct Report {
 #[derive(Serialize)]
 struct Check {
     name: &'static str,
-    status: State3,
+    status: Standing,
     /// What is so.
     detail: String,
 }
 
 impl Check {
-    fn new(name: &'static str, status: State3, detail: impl Into<String>) -> Self {
+    fn new(name: &'static str, status: Standing, detail: impl Into<String>) -> Self {
         Self { name, status, detail: detail.into() }
     }
 }
@@ -57,22 +57,20 @@ pub(in crate::api) async fn health(State(site): State<Arc<Site>>) -> Result<Resp
     let view = site.status.view();
     let mut checks = vec![
         match &view.not_ready {
-            None => Check::new("ready", State3::Ok, "configuration, journal and alerts are loaded"),
-            Some(why) => Check::new("ready", State3::Down, why.clone()),
+            None => Check::new("ready", Standing::Ok, "configuration, journal and alerts are loaded"),
+            Some(why) => Check::new("ready", Standing::Down, why.clone()),
         },
         match &view.reload_error {
-            None => Check::new("configuration", State3::Ok, "the newest configuration is in force"),
+            None => Check::new("configuration", Standing::Ok, "the newest configuration is in force"),
             Some(why) => {
-                Check::new("configuration", State3::Degraded, format!("an older one is in force: {why}"))
+                Check::new("configuration", Standing::Degraded, format!("an older one is in force: {why}"))
             }
         },
-        match site.machine.is_durable() {
-            true => Check::new("journal", State3::Ok, "what is acknowledged is on disk"),
-            false => Check::new(
-                "journal",
-                State3::Down,
-                "the journal can't be written: alerts are sent from memory, requests are refused",
-            ),
+        if site.machine.is_durable() {
+            Check::new("journal", Standing::Ok, "what is acknowledged is on disk")
+        } else {
+            let why = "the journal can't be written: alerts are sent from memory, requests are refused";
+            Check::new("journal", Standing::Down, why)
         },
         rules(&site.rules.groups()),
         targets(&site),
@@ -80,13 +78,13 @@ pub(in crate::api) async fn health(State(site): State<Arc<Site>>) -> Result<Resp
     // When the machine doesn't answer, nothing else does.
     checks.push(match site.read(move |machine| deliveries(machine, now)).await {
         Ok(check) => check,
-        Err(gone) => Check::new("notifications", State3::Down, gone.to_string()),
+        Err(gone) => Check::new("notifications", Standing::Down, gone.to_string()),
     });
     for notice in view.notices.iter().filter(|n| n.kind == NoticeKind::Off) {
-        checks.push(Check::new("switched off", State3::Degraded, notice.text.clone()));
+        checks.push(Check::new("switched off", Standing::Degraded, notice.text.clone()));
     }
-    let status = checks.iter().map(|c| c.status).max().unwrap_or(State3::Ok);
-    let code = if status == State3::Down { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let status = checks.iter().map(|c| c.status).max().unwrap_or(Standing::Ok);
+    let code = if status == Standing::Down { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let uptime_seconds = now.since(site.started).as_secs_f64();
     Ok(body::json(code, &Report { status, timestamp: now.rfc3339(), uptime_seconds, checks }))
 }
@@ -98,9 +96,9 @@ fn rules(groups: &[GroupView]) -> Check {
     let detail =
         format!("{all} rules in {} groups, {broken} failing, {missed} evaluations missed", groups.len());
     match (all, broken) {
-        (0, _) => Check::new("rules", State3::Degraded, "no rules are loaded"),
-        (_, 0) => Check::new("rules", State3::Ok, detail),
-        _ => Check::new("rules", State3::Degraded, detail),
+        (0, _) => Check::new("rules", Standing::Degraded, "no rules are loaded"),
+        (_, 0) => Check::new("rules", Standing::Ok, detail),
+        _ => Check::new("rules", Standing::Degraded, detail),
     }
 }
 
@@ -110,9 +108,9 @@ fn targets(site: &Site) -> Check {
     let down = active.iter().filter(|h| **h == TargetHealth::Down).count();
     let detail = format!("{} of {} targets are up", active.len() - down, active.len());
     match (active.len(), down) {
-        (0, _) => Check::new("targets", State3::Degraded, "nothing is scraped"),
-        (_, 0) => Check::new("targets", State3::Ok, detail),
-        _ => Check::new("targets", State3::Degraded, detail),
+        (0, _) => Check::new("targets", Standing::Degraded, "nothing is scraped"),
+        (_, 0) => Check::new("targets", Standing::Ok, detail),
+        _ => Check::new("targets", Standing::Degraded, detail),
     }
 }
 
@@ -131,18 +129,18 @@ fn deliveries(machine: &Machine, now: Timestamp) -> Check {
     }
     let integrations = machine.options().receivers.values().map(Vec::len).sum::<usize>();
     if integrations == 0 {
-        return Check::new("notifications", State3::Degraded, "no receiver tells anybody");
+        return Check::new("notifications", Standing::Degraded, "no receiver tells anybody");
     }
     if failing.is_empty() && late == 0 {
         return Check::new(
             "notifications",
-            State3::Ok,
+            Standing::Ok,
             format!("{integrations} integrations, nothing is late"),
         );
     }
     failing.truncate(5);
     let detail = format!("{late} messages are late; not reached: {}", failing.join(", "));
-    Check::new("notifications", State3::Degraded, detail)
+    Check::new("notifications", Standing::Degraded, detail)
 }
 
 #[derive(Serialize)]

@@ -118,8 +118,11 @@ pub(super) async fn scan<T: Send + 'static>(
             None => break,
         }
     }
+    if !past {
+        return Ok(all);
+    }
     let mut skip = 0;
-    while past {
+    loop {
         let of = of.clone();
         let look = move |machine: &Machine| {
             let mut seen = 0;
@@ -131,10 +134,9 @@ pub(super) async fn scan<T: Send + 'static>(
         all.extend(found);
         skip += seen;
         if seen < STEP {
-            break;
+            return Ok(all);
         }
     }
-    Ok(all)
 }
 
 /// The places of all issues that are wanted.
@@ -143,7 +145,7 @@ async fn places(site: &Site, wanted: &Arc<Wanted>) -> Result<Vec<Place>, Failure
     let wanted = Arc::clone(wanted);
     let place = move |e: &Episode| wanted.wants(e).then(|| wanted.sort.place(e));
     let mut all = scan(site, past, place).await?;
-    all.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    all.sort_unstable_by_key(|place| place.id);
     all.dedup_by(|a, b| a.id == b.id);
     Ok(all)
 }

@@ -63,7 +63,6 @@ pub(super) fn alerting(
         still_firing_after: or(issues.still_firing_after.as_ref(), STILL_FIRING_AFTER),
         acknowledged_for: or(issues.acknowledged_for.as_ref(), ACKNOWLEDGED_FOR),
         limits: Limits { past_max: kept.unwrap_or(usual.past_max).min(RESOLVED_MAX), ..usual },
-        ..Options::default()
     };
     // The machine's own checks are a second line behind those of the files: with errors there, they would only
     // say the same again.

@@ -1,7 +1,7 @@
 //! Episodes: one firing of one alert from its start to its end, whoever reports it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque, btree_map},
     ops::Bound,
     sync::Arc,
 };
@@ -417,8 +417,8 @@ impl Episodes {
     }
 
     fn open(&mut self, id: EpisodeId, alert: &Alert) {
-        if !self.all.contains_key(&id) {
-            self.all.insert(id, Episode::new(id, alert.clone()));
+        if let btree_map::Entry::Vacant(vacant) = self.all.entry(id) {
+            vacant.insert(Episode::new(id, alert.clone()));
             self.newest.insert(id.fingerprint, id);
             self.index(id);
         }

@@ -299,7 +299,9 @@ impl Machine {
         let along = self.told_along(group, &episodes);
         let to = Arc::clone(receiver);
         self.record(Record::Escalated { group, episodes, to, by, along: along.clone(), at: now }, effects);
-        along.into_iter().for_each(|id| self.reschedule_escalation(id));
+        for id in along {
+            self.reschedule_escalation(id);
+        }
     }
 
     /// The other alerts of a group that wait for their next repeat to it: the message tells of them too, so that one

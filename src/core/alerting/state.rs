@@ -169,7 +169,9 @@ impl State {
                 }
             }
             Record::Escalated { group, episodes, to, by, along, at } => {
-                along.iter().for_each(|id| self.episodes.told_along(*id, *at));
+                for id in along {
+                    self.episodes.told_along(*id, *at);
+                }
                 self.escalated(*group, episodes, to, by, *at);
             }
             Record::Reloaded { integrations, .. } => self.counters.retain(|id, _| integrations.contains(id)),

@@ -89,7 +89,8 @@ fn what_is_kept_quiet_waits() {
     let mut quiet = escalating();
     let now = jiff::Timestamp::from_second(T0).expect("in range").to_zoned(jiff::tz::TimeZone::UTC);
     let minute = u16::try_from(i32::from(now.hour()) * 60 + i32::from(now.minute())).expect("of a day");
-    let piece = TimeInterval { times: vec![minute..minute + 20], ..TimeInterval::default() };
+    let piece =
+        TimeInterval { times: std::iter::once(minute..minute + 20).collect(), ..TimeInterval::default() };
     quiet.time_intervals.insert("nap".into(), vec![piece]);
     quiet.escalations[0].quiet = vec!["nap".into()];
     let mut rig = Rig::new(quiet);
