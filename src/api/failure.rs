@@ -81,6 +81,17 @@ impl Failure {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
+    /// Who asks has not said who they are, or not convincingly.
+    pub(super) fn log_in(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    pub(super) fn too_often(retry_after: u32) -> Self {
+        let failure =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "too many requests: wait");
+        Self { retry_after: Some(retry_after), ..failure }
+    }
+
     pub(super) fn not_found(path: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("path {path} was not found"))
     }
@@ -169,6 +180,10 @@ impl Failure {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
         headers.remove(header::CONTENT_LENGTH);
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"botwatch\""));
+            headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"botwatch\""));
+        }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }

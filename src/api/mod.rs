@@ -19,6 +19,7 @@ mod form;
 mod health;
 mod metrics;
 mod notifications;
+mod openapi;
 mod options;
 mod page;
 mod params;

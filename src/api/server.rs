@@ -25,7 +25,8 @@ use tokio::{
 use tower::ServiceExt as _;
 
 use super::{
-    Options, Parts, access,
+    Options, Parts,
+    access::{self, Caller},
     admission::{self, Elsewhere},
     body,
     failure::{Failure, Shape},
@@ -34,7 +35,10 @@ use super::{
     site::Site,
     stream::Steady,
 };
-use crate::runtime::{Clock, Tasks};
+use crate::{
+    net::is_public,
+    runtime::{Clock, Tasks},
+};
 
 /// Wait after an accept that failed for want of file descriptors or memory.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -211,16 +215,27 @@ async fn answer(
     }
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let packed = body::takes_gzip(request.headers());
-    let response = match (allowed(peer, &request, &site), entry) {
+    let mut reason = None;
+    let response = match (asks(peer, &request, &site), entry) {
         (Err(failure), _) => failure.into_response(),
-        (Ok(()), Entry::Inside(_)) => match router.oneshot(called(request)).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        },
-        (Ok(()), Entry::Elsewhere(page)) => (StatusCode::FOUND, [(header::LOCATION, page)]).into_response(),
-        (Ok(()), Entry::Outside) => Failure::not_found(&path).into_response(),
+        (Ok(caller), Entry::Inside(_)) => {
+            reason = Some(caller.reason());
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(caller);
+            match router.oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
+        (Ok(_), Entry::Elsewhere(page)) => (StatusCode::FOUND, [(header::LOCATION, page)]).into_response(),
+        (Ok(_), Entry::Outside) => Failure::not_found(&path).into_response(),
     };
     let mut response = finish(response, &path);
+    if let Some(reason) = reason
+        && matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    {
+        site.counts.refused.with_label_values(&[reason]).inc();
+    }
     let handler = router::handler(&path);
     site.counts.requests.with_label_values(&[handler, response.status().as_str()]).inc();
     let (status, milliseconds) = (response.status().as_u16(), (watch.seconds() * 1000.0).round());
@@ -232,14 +247,8 @@ async fn answer(
     Ok(response)
 }
 
-/// The request with who asks.
-fn called(request: Request<Incoming>) -> Request<Body> {
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(access::Caller::local());
-    request
-}
-
-fn allowed(peer: IpAddr, request: &Request<Incoming>, site: &Site) -> Result<(), Failure> {
+/// Who asks. Wrong credentials are refused at once, also where none are needed.
+fn asks(peer: IpAddr, request: &Request<Incoming>, site: &Site) -> Result<Caller, Failure> {
     let headers = request.headers();
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = match (request.uri().authority(), hosts.next(), hosts.next()) {
@@ -250,11 +259,57 @@ fn allowed(peer: IpAddr, request: &Request<Incoming>, site: &Site) -> Result<(),
     };
     let origin = headers.get(header::ORIGIN).map(|o| o.to_str().unwrap_or_default());
     let forwarded = access::forwarded(headers);
-    let asked = access::Asked { peer, path: request.uri().path(), host, origin, forwarded };
-    access::check(asked, site.options.external_url.as_ref()).map_err(|refused| {
+    let asked = access::Asked { peer, host, origin, forwarded };
+    let external = site.options.external_url.as_ref();
+    // A proxy may stand for anybody.
+    let nearby = forwarded.is_none() && !is_public(peer.to_canonical());
+    let local = access::check(asked, external);
+    let Some(token) = access::token(headers) else {
+        return Ok(match local {
+            Ok(()) => match site.options.loopback {
+                Some(role) => Caller::local(role),
+                None => Caller::unknown(nearby, log_in(site, request), "credentials"),
+            },
+            Err(refused) => {
+                Caller::unknown(nearby && refused.is_place(), refused.failure(), refused.reason())
+            }
+        });
+    };
+    // A browser sends what it has remembered along with what another's page asks.
+    if let Err(refused @ access::Refused::Origin(_)) = access::check_origin(asked, external) {
         site.counts.refused.with_label_values(&[refused.reason()]).inc();
-        refused.failure()
-    })
+        return Err(refused.failure());
+    }
+    let now = site.clock.now();
+    let holder = token.and_then(|token| {
+        let accounts = site.accounts.as_ref().ok_or("a token, and none are known here")?;
+        accounts.holder(&token, now).ok_or("a token that is not known, has expired, or was revoked")
+    });
+    match holder {
+        Ok(holder) => Ok(Caller::holder(holder, nearby)),
+        Err(why) => {
+            site.counts.refused.with_label_values(&["credentials"]).inc();
+            if site.failures.lock().take(now, &peer).is_err() {
+                return Err(Failure::too_often(1));
+            }
+            Err(Failure::log_in(format!("the request brings {why}")))
+        }
+    }
+}
+
+/// The exact next command of somebody on this machine.
+fn log_in(site: &Site, request: &Request<Incoming>) -> Failure {
+    let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let host = request.headers().get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or("localhost:9095");
+    let method = match request.method().as_str() {
+        "GET" => String::new(),
+        other => format!(" -X {other}"),
+    };
+    Failure::log_in(format!(
+        "say who you are: curl{method} -H \"Authorization: Bearer $(cat {})\" 'http://{host}{path}'; or set \
+         `auth: {{loopback: operator}}` to let callers on this machine in",
+        site.options.admin_file
+    ))
 }
 
 /// Writes a failure in the shape of its path, and adds what every answer says.

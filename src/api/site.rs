@@ -1,12 +1,14 @@
 //! What handlers share.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
 
 use axum::Router;
 use botwatch_core::{
+    access::{Limit, Limiter},
     alerting::{self, Effect, Event, Machine, Outcome},
     model::{Alert, Timestamp},
 };
+use parking_lot::Mutex;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -18,6 +20,7 @@ use crate::{
     notify::Notifier,
     runtime::{Clock, Tasks},
     samples::Store,
+    store::Accounts,
     telemetry::Metrics,
 };
 
@@ -40,6 +43,8 @@ pub struct Parts {
     pub notifier: Notifier,
     /// Pushed metrics and thresholds.
     pub pushes: Pushes,
+    /// Tokens.
+    pub accounts: Arc<Accounts>,
     /// Botwatch's own metrics.
     pub metrics: Metrics,
     /// How botwatch itself stands.
@@ -143,6 +148,10 @@ pub(super) struct Site {
     pub pages: Router,
     pub counts: Counts,
     pub pushes: Arc<dyn Signals>,
+    /// Tokens; none in tests that need none.
+    pub accounts: Option<Arc<Accounts>>,
+    /// Failed log-ins by address.
+    pub failures: Mutex<Limiter<IpAddr>>,
     pub tester: Arc<dyn Tester>,
     /// One test at a time.
     pub testing: Semaphore,
@@ -159,8 +168,19 @@ impl Site {
         options: Options,
         parts: Parts,
     ) -> Result<Self, prometheus::Error> {
-        let Parts { store, dispatch, rules, targets, reloader, notifier, pushes, metrics, status, pages } =
-            parts;
+        let Parts {
+            store,
+            dispatch,
+            rules,
+            targets,
+            reloader,
+            notifier,
+            pushes,
+            accounts,
+            metrics,
+            status,
+            pages,
+        } = parts;
         Ok(Self {
             counts: Counts::register(metrics.registry())?,
             started: clock.now(),
@@ -176,11 +196,18 @@ impl Site {
             metrics,
             pages,
             pushes: Arc::new(pushes),
+            accounts: Some(accounts),
+            failures: Self::failures(),
             tester: Arc::new(notifier),
             testing: Semaphore::new(1),
             bodies: Self::places(),
             reloading: Arc::new(Semaphore::new(1)),
         })
+    }
+
+    /// Failed log-ins: some at once, then one every ten seconds.
+    pub(super) fn failures() -> Mutex<Limiter<IpAddr>> {
+        Mutex::new(Limiter::new(Limit { per_second: 0.1, burst: 10.0 }, 10_000))
     }
 
     pub(super) fn places() -> Semaphore {
@@ -282,7 +309,7 @@ impl Counts {
         for status in ["firing", "resolved"] {
             counts.alerts_received.with_label_values(&[status, "v2"]);
         }
-        for reason in ["peer", "host", "origin"] {
+        for reason in ["peer", "host", "origin", "credentials", "role"] {
             counts.refused.with_label_values(&[reason]);
         }
         registry.register(Box::new(counts.requests.clone()))?;

@@ -8,6 +8,7 @@ use crate::{
     api, collect,
     config::{Configuration, file},
     evaluate::{self, Evaluation},
+    store::ADMIN_FILE,
 };
 
 /// After the slowest first scrape has timed out nothing is waited for any longer (DESIGN §4 "Evaluation").
@@ -47,5 +48,12 @@ pub(super) fn api(configuration: &Configuration) -> api::Options {
     let web = &configuration.web;
     let external = url::Url::parse(&web.external_url).ok();
     let options = api::Options::new(Arc::<str>::from(web.listen_address()), external);
-    api::Options { route_prefix: Arc::clone(&web.route_prefix), ..options }
+    let auth = configuration.written.file.auth.clone().unwrap_or_default();
+    let admin_file = configuration.storage_path.join(ADMIN_FILE).display().to_string();
+    api::Options {
+        loopback: auth.loopback(),
+        admin_file: admin_file.into(),
+        route_prefix: Arc::clone(&web.route_prefix),
+        ..options
+    }
 }

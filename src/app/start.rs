@@ -22,7 +22,7 @@ use crate::{
     dispatch, evaluate, notify, platform,
     runtime::{self, Clock, Ended, Signal, Signals, Tasks},
     samples::Store,
-    store::{DirectoryLock, Journal, Retention},
+    store::{Accounts, DirectoryLock, Journal, Retention},
     telemetry, ui,
 };
 
@@ -151,6 +151,11 @@ async fn assemble(
     let path = configuration.storage_path.clone();
     let in_use = |source| Error::Directory { path: path.clone(), source };
     let lock = DirectoryLock::take(&path).map_err(in_use)?;
+    let (accounts, findings) = Accounts::start(&path);
+    for finding in findings {
+        tracing::error!("{finding}");
+    }
+    let accounts = Arc::new(accounts);
     let listening = api::Server::bind(&options::api(&configuration)).await?;
     if configuration.web.port == 0 {
         // The system chose the port. What links here must name it.
@@ -242,6 +247,7 @@ async fn assemble(
         reloader: Arc::clone(&reloads) as Arc<dyn api::Reloader>,
         notifier,
         pushes,
+        accounts,
         metrics: metrics.clone(),
         status: Arc::clone(&reloads) as Arc<dyn api::Status>,
         pages: ui::router(),

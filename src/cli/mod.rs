@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod run;
+mod token;
 
 use std::{
     ffi::OsString,
@@ -38,6 +39,8 @@ enum Command {
     Run(run::Arguments),
     /// Shows what botwatch does: a simulated bot gets into trouble, and you are told
     Demo(demo::Arguments),
+    /// Makes, lists and revokes tokens for the API
+    Token(token::Arguments),
     /// Checks files without running anything
     Check(check::Arguments),
 }
@@ -55,6 +58,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match arguments.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Token(arguments) => token::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
     }
 }

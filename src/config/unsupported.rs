@@ -57,7 +57,6 @@ pub const NOT_YET: &[Entry] = &[
     later("", "safety", "safety checks of botwatch's own; the shipped rules watch what the bot exports"),
     later("", "guard", "the egress guard; nothing is kept from reaching a venue"),
     later("", "actions", "automatic actions"),
-    later("", "auth", "access control; until then only loopback peers are served"),
     later("", "cluster", "several instances"),
     later("", "remote", "a remote query engine"),
     later("global", "query_log_file scrape_failure_log_file", "log files of queries and scrapes"),

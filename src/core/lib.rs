@@ -16,6 +16,7 @@ pub mod template;
 // row 3: data
 pub mod tsdb;
 // row 4: decisions
+pub mod access;
 pub mod alerting;
 pub mod rules;
 pub mod signals;

@@ -56,11 +56,11 @@ static PAIR: LazyLock<Regex> = LazyLock::new(|| {
 static FORMS: LazyLock<Regex> = LazyLock::new(|| {
     regex(concat!(
         r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|\z)",
-        r"|(?i:\b(bearer|basic)\s+)[A-Za-z0-9+/_.~\-]{8,}=*",
+        r"|(?i:\b(?P<scheme>bearer|basic)\s+)[A-Za-z0-9+/_.~\-]{8,}=*",
         r"|\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*",
         r"|\b(xox[abeoprs]-|xapp-|gh[oprsu]_|github_pat_|glpat-|sk_live_|rk_live_|sk-)[A-Za-z0-9_\-]{8,}",
         r"|\b(AKIA|ASIA)[A-Z0-9]{16}\b",
-        r"|\bbotwatch_[A-Za-z0-9_\-]{20,}",
+        r"|\bbw_(admin|[0-9a-f]{8})_[A-Za-z0-9_\-]{20,}",
     ))
 });
 
@@ -101,7 +101,7 @@ fn words(name: &str) -> Vec<String> {
 /// A text without what looks like a secret: passwords in addresses, values beside names of secrets, keys and tokens.
 pub fn sanitise(text: &str) -> Cow<'_, str> {
     let hide = |c: &Captures<'_>| {
-        let scheme = c.get(2).map_or("", |m| m.as_str());
+        let scheme = c.name("scheme").map_or("", |m| m.as_str());
         if scheme.is_empty() { PLACEHOLDER.to_owned() } else { format!("{scheme} {PLACEHOLDER}") }
     };
     let text = replaced(&FORMS, Cow::Borrowed(text), hide);

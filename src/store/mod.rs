@@ -7,6 +7,7 @@
 //! Damage is repaired and reported, never a refusal to start: a file that SQLite can't read is set aside, what can
 //! be salvaged is copied into a new one, and [`Finding`]s say what was lost. Called by `dispatch`; must not know it.
 
+mod accounts;
 mod checkpoint;
 mod error;
 mod journal;
@@ -15,6 +16,7 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
+pub use accounts::{ADMIN_FILE, Accounts, AccountsError, Holder, Token};
 pub use checkpoint::write_checkpoint;
 pub use error::Error;
 pub use journal::{Durable, Journal};

@@ -11,6 +11,7 @@ macro_rules! pages {
 
 /// Path below `/docs/`, and Markdown.
 pub(super) const PAGES: &[(&str, &str)] = pages![
+    "access",
     "alerts",
     "configuration",
     "receivers",

@@ -15,7 +15,7 @@ const CORE: &[&[&str]] = &[
     &["yaml"],
     &["exposition", "promql", "relabel", "template"],
     &["tsdb"],
-    &["alerting", "rules", "signals"],
+    &["access", "alerting", "rules", "signals"],
     &["replay"],
 ];
 

@@ -1,4 +1,4 @@
-//! Who may ask (DESIGN §4 "Access"): until there are log-ins, this machine only. Pure.
+//! Who asks (DESIGN §4 "Access"): the holder of a token, or somebody on this machine. Pure.
 //!
 //! The peer's address keeps other machines away, unless a proxy on this one stands in between, which its headers show; `Host` keeps away web pages that make a name point at the loopback
 //! (DNS rebinding); `Origin` keeps away web pages that send requests across origins.
@@ -8,25 +8,71 @@ mod tests;
 
 use std::{net::IpAddr, sync::Arc};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use botwatch_core::access::{Permission, Role};
 use http::uri::Authority;
 use url::Url;
 
 use super::failure::Failure;
-
-/// Paths that anybody may ask.
-const OPEN: &[&str] = &["/-/healthy", "/-/ready", "/metrics"];
+use crate::store::Holder;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Caller {
-    /// None: somebody on this machine.
+    /// As records name them; none: somebody on this machine.
     name: Option<Arc<str>>,
+    /// What they may do; none: they have not said who they are.
+    role: Option<Role>,
+    /// They are on this machine or in a network that is nobody else's.
+    nearby: bool,
+    /// What is to be said when that isn't enough, and the reason in a word.
+    refusal: Failure,
+    reason: &'static str,
 }
 
 impl Caller {
+    /// Somebody who holds a token.
+    pub(super) fn holder(holder: Holder, nearby: bool) -> Self {
+        let refusal = Failure::forbidden(format!(
+            "{} has the role {}, which doesn't allow this",
+            holder.name, holder.role
+        ));
+        Self { name: Some(holder.name), role: Some(holder.role), nearby, refusal, reason: "role" }
+    }
+
     /// Somebody on this machine.
-    pub(super) fn local() -> Self {
-        Self { name: None }
+    pub(super) fn local(role: Role) -> Self {
+        let refusal = Failure::forbidden(format!(
+            "callers on this machine have the role {role}, which doesn't allow this: use a token"
+        ));
+        Self { name: None, role: Some(role), nearby: true, refusal, reason: "role" }
+    }
+
+    /// Somebody who has not said who they are.
+    pub(super) fn unknown(nearby: bool, refusal: Failure, reason: &'static str) -> Self {
+        Self { name: None, role: None, nearby, refusal, reason }
+    }
+
+    /// Why they are refused where they are, for a metric's label.
+    pub(super) fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// Whether they have a permission.
+    ///
+    /// # Errors
+    /// What to tell them.
+    pub(super) fn may(&self, needs: Permission) -> Result<(), Failure> {
+        let by_role = self.role.is_some_and(|role| role.allows(needs));
+        let by_place = needs == Permission::Webhook && self.nearby;
+        if needs == Permission::Open || by_role || by_place {
+            return Ok(());
+        }
+        let mut refusal = self.refusal.clone();
+        if let (Some(_), Some(least)) = (self.role, needs.least()) {
+            refusal.detail += &format!(" (it needs {least})");
+        }
+        Err(refusal)
     }
 
     /// As records name them.
@@ -45,11 +91,30 @@ impl Caller {
     }
 }
 
+/// The token of an `Authorization` header: a bearer's, or the password of Basic authentication.
+pub(super) fn token(headers: &http::HeaderMap) -> Option<Result<String, &'static str>> {
+    let mut all = headers.get_all(http::header::AUTHORIZATION).iter();
+    let header = all.next()?;
+    if all.next().is_some() {
+        return Some(Err("two Authorization headers"));
+    }
+    let Ok(text) = header.to_str() else { return Some(Err("an Authorization header that is no text")) };
+    let (scheme, rest) = text.trim().split_once(' ').unwrap_or((text, ""));
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(Ok(rest.trim().to_owned()));
+    }
+    if scheme.eq_ignore_ascii_case("basic") {
+        let pair = BASE64_STANDARD.decode(rest.trim()).ok().and_then(|b| String::from_utf8(b).ok());
+        let password = pair.and_then(|p| Some(p.split_once(':')?.1.to_owned()));
+        return Some(password.ok_or("credentials that are not Basic's"));
+    }
+    Some(Err("an Authorization scheme other than Bearer and Basic"))
+}
+
 /// What is looked at.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub peer: IpAddr,
-    pub path: &'a str,
     /// The request target's authority, or the `Host` header.
     pub host: Option<&'a str>,
     pub origin: Option<&'a str>,
@@ -73,11 +138,8 @@ pub(super) enum Refused {
     Origin(String),
 }
 
-/// Whether a request may be answered.
+/// Whether a request comes from somebody on this machine, and not by way of a web page or a proxy.
 pub(super) fn check(asked: Asked<'_>, external: Option<&Url>) -> Result<(), Refused> {
-    if OPEN.contains(&asked.path) {
-        return Ok(());
-    }
     if !asked.peer.to_canonical().is_loopback() {
         return Err(Refused::Peer);
     }
@@ -91,8 +153,19 @@ pub(super) fn check(asked: Asked<'_>, external: Option<&Url>) -> Result<(), Refu
     {
         return Err(Refused::Host(host.to_owned()));
     }
+    origin(asked, &name, port, external)
+}
+
+/// Whether a request comes from a page of ours, or from none.
+pub(super) fn check_origin(asked: Asked<'_>, external: Option<&Url>) -> Result<(), Refused> {
+    let host = asked.host.unwrap_or_default();
+    let (name, port) = split(host).unwrap_or_default();
+    origin(asked, &name, port, external)
+}
+
+fn origin(asked: Asked<'_>, name: &str, port: Option<u16>, external: Option<&Url>) -> Result<(), Refused> {
     match asked.origin {
-        Some(origin) if !is_own(origin, &name, port, external) => Err(Refused::Origin(origin.to_owned())),
+        Some(origin) if !is_own(origin, name, port, external) => Err(Refused::Origin(origin.to_owned())),
         _ => Ok(()),
     }
 }
@@ -130,6 +203,11 @@ fn is_own(origin: &str, name: &str, port: Option<u16>, external: Option<&Url>) -
 }
 
 impl Refused {
+    /// Whether it is only about where the caller is.
+    pub(super) const fn is_place(&self) -> bool {
+        matches!(self, Self::Peer)
+    }
+
     /// For a metric's label.
     pub(super) const fn reason(&self) -> &'static str {
         match self {
@@ -142,16 +220,21 @@ impl Refused {
     /// What to do about it.
     pub(super) fn failure(&self) -> Failure {
         let detail = match self {
-            Self::Peer => "this answers callers on botwatch's own machine only, since botwatch has no log-ins yet: \
-                           ask at http://localhost there, or through a tunnel such as \
-                           `ssh -L 9095:localhost:9095 HOST`; /metrics, /-/healthy and /-/ready answer everybody"
-                .to_owned(),
-            Self::Forwarded(header) => format!(
-                "the request came through a proxy (header `{header}`), so that nobody knows whether its caller is on \
-                 botwatch's own machine, and botwatch has no log-ins yet: ask at http://localhost there without the \
-                 proxy, or through a tunnel such as `ssh -L 9095:localhost:9095 HOST`; only a proxy that lets nobody \
-                 in without a log-in of its own may leave out Forwarded, X-Forwarded-*, X-Real-IP and Via"
-            ),
+            Self::Peer => {
+                return Failure::log_in(
+                    "say who you are: `Authorization: Bearer TOKEN`, or the token as the password of Basic \
+                     authentication. On botwatch's own machine `botwatch token create NAME --role operator` makes one; \
+                     /metrics, /-/healthy and /-/ready answer everybody",
+                );
+            }
+            Self::Forwarded(header) => {
+                return Failure::log_in(format!(
+                    "the request came through a proxy (header `{header}`), so that nobody knows whether its caller is \
+                     on botwatch's own machine: send `Authorization: Bearer TOKEN` (`botwatch token create NAME` makes \
+                     one), or ask at http://localhost there without the proxy; only a proxy that lets nobody in without \
+                     a log-in of its own may leave out Forwarded, X-Forwarded-*, X-Real-IP and Via"
+                ));
+            }
             Self::Host(host) => format!(
                 "the request is for the host `{host}`, which is neither the loopback nor that of \
                  `web.external_url`: ask at http://localhost, or set `web.external_url` to the address that you use"

@@ -3,33 +3,20 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use super::{Asked, Refused, check, forwarded};
+use super::{Asked, Caller, Refused, check, forwarded, token};
+use crate::store::Holder;
+use botwatch_core::access::{Permission, Role};
 
-fn reason(
-    peer: &str,
-    path: &str,
-    host: Option<&str>,
-    origin: Option<&str>,
-    external: Option<&str>,
-) -> &'static str {
+fn reason(peer: &str, host: Option<&str>, origin: Option<&str>, external: Option<&str>) -> &'static str {
     let peer: IpAddr = peer.parse().expect("an address");
     let external = external.map(|e| Url::parse(e).expect("a URL"));
-    match check(Asked { peer, path, host, origin, forwarded: None }, external.as_ref()) {
+    match check(Asked { peer, host, origin, forwarded: None }, external.as_ref()) {
         Ok(()) => "ok",
         Err(refused) => {
-            assert!(refused.failure().detail.contains("http://localhost") || refused.reason() == "origin");
+            let says = ["http://localhost", "botwatch token create", "Origin"];
+            assert!(says.iter().any(|s| refused.failure().detail.contains(s)));
             refused.reason()
         }
-    }
-}
-
-#[test]
-fn open_paths_answer_everybody() {
-    for path in ["/metrics", "/-/healthy", "/-/ready"] {
-        assert_eq!(reason("203.0.113.7", path, Some("bot.example"), Some("https://x.example"), None), "ok");
-    }
-    for path in ["/", "/metrics/", "/-/reload", "/api/v1/rules", "//metrics"] {
-        assert_eq!(reason("203.0.113.7", path, Some("localhost"), None, None), "peer", "{path}");
     }
 }
 
@@ -46,7 +33,7 @@ fn peers_are_of_this_machine() {
         ("fe80::1", "peer"),
         ("0.0.0.0", "peer"),
     ] {
-        assert_eq!(reason(peer, "/", Some("localhost:9095"), None, None), expected, "{peer}");
+        assert_eq!(reason(peer, Some("localhost:9095"), None, None), expected, "{peer}");
     }
 }
 
@@ -71,9 +58,9 @@ fn hosts_are_the_loopback_or_the_external_one() {
         (Some(""), "host"),
         (None, "host"),
     ] {
-        assert_eq!(reason("127.0.0.1", "/", host, None, external), expected, "{host:?}");
+        assert_eq!(reason("127.0.0.1", host, None, external), expected, "{host:?}");
     }
-    assert_eq!(reason("127.0.0.1", "/", Some("watch.example"), None, None), "host");
+    assert_eq!(reason("127.0.0.1", Some("watch.example"), None, None), "host");
 }
 
 #[test]
@@ -95,7 +82,7 @@ fn origins_are_our_own_pages() {
         ("localhost:9095", "chrome-extension://abc", "origin"),
         ("localhost:9095", "https://evil.example", "origin"),
     ] {
-        assert_eq!(reason("127.0.0.1", "/", Some(host), Some(origin), external), expected, "{host} {origin}");
+        assert_eq!(reason("127.0.0.1", Some(host), Some(origin), external), expected, "{host} {origin}");
     }
 }
 
@@ -118,18 +105,59 @@ fn what_a_proxy_passes_on_is_refused() {
     ] {
         let name = HeaderName::from_bytes(header.as_bytes()).expect("a name");
         let headers = HeaderMap::from_iter([(name, HeaderValue::from_static("127.0.0.1"))]);
-        let asked = |path| Asked {
+        let asked = Asked {
             peer: "127.0.0.1".parse().expect("an address"),
-            path,
             host: Some("localhost"),
             origin: None,
             forwarded: forwarded(&headers),
         };
-        assert_eq!(check(asked("/"), None).is_err(), refused, "{header}");
-        assert_eq!(check(asked("/metrics"), None), Ok(()), "{header}: open to everybody anyway");
-        if let Err(why) = check(asked("/"), None) {
+        assert_eq!(check(asked, None).is_err(), refused, "{header}");
+        if let Err(why) = check(asked, None) {
             assert_eq!(why.reason(), "peer");
             assert!(why.failure().detail.contains(&format!("`{}`", header.to_ascii_lowercase())));
         }
     }
+}
+
+#[test]
+fn tokens_come_as_bearer_or_as_basics_password() {
+    let headers = |values: &[&str]| {
+        let mut all = HeaderMap::new();
+        for value in values {
+            all.append("authorization", HeaderValue::from_str(value).expect("a value"));
+        }
+        all
+    };
+    for (values, expected) in [
+        (&[][..], None),
+        (&["Bearer abc"], Some(Ok("abc"))),
+        (&["bearer  abc "], Some(Ok("abc"))),
+        (&["Basic YWRtaW46YTpi"], Some(Ok("a:b"))),
+        (&["Basic YWRtaW4="], Some(Err(()))),
+        (&["Basic ???"], Some(Err(()))),
+        (&["Digest x"], Some(Err(()))),
+        (&["abc"], Some(Err(()))),
+        (&["Bearer a", "Bearer b"], Some(Err(()))),
+    ] {
+        let found = token(&headers(values)).map(|t| t.map_err(|_| ()));
+        assert_eq!(found, expected.map(|e| e.map(str::to_owned)), "{values:?}");
+    }
+}
+
+#[test]
+fn webhooks_are_taken_from_nearby_or_with_a_role() {
+    let refusal = || Refused::Peer.failure();
+    let holder = |role| Holder { name: "x".into(), role };
+    for (caller, may) in [
+        (Caller::unknown(true, refusal(), "peer"), true),
+        (Caller::unknown(false, refusal(), "peer"), false),
+        (Caller::holder(holder(Role::Viewer), false), false),
+        (Caller::holder(holder(Role::Viewer), true), true),
+        (Caller::holder(holder(Role::Operator), false), true),
+        (Caller::local(Role::Viewer), true),
+    ] {
+        assert_eq!(caller.may(Permission::Webhook).is_ok(), may, "{caller:?}");
+    }
+    let refused = Caller::holder(holder(Role::Viewer), true).may(Permission::Manage).expect_err("too little");
+    assert!(refused.detail.ends_with("(it needs operator)"), "{}", refused.detail);
 }

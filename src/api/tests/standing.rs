@@ -162,3 +162,26 @@ async fn statistics_count_and_find_noise() {
     assert_eq!(since["total"], 2);
     assert_eq!(world.get("/api/alerting/statistics?when=now").await.status, 400);
 }
+
+#[tokio::test]
+async fn the_api_is_described() {
+    use crate::api::{openapi, router::endpoints};
+    let world = World::new().await;
+    let document = world.get("/api/docs/openapi.json").await.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    for endpoint in endpoints().iter().filter(|e| e.path.starts_with(openapi::DESCRIBED)) {
+        let operation = &document["paths"][endpoint.path][endpoint.method.as_str().to_lowercase()];
+        assert!(operation["summary"].is_string(), "{} {} is not described", endpoint.method, endpoint.path);
+        let role = endpoint.needs.least().map_or("nobody", |r| r.as_str());
+        assert_eq!(operation["x-role"], role, "{} {}", endpoint.method, endpoint.path);
+    }
+    // Every schema that is named is there.
+    let text = document.to_string();
+    for name in text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(document["components"]["schemas"][name].is_object(), "{name}");
+    }
+    let page = world.get("/api/docs").await;
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("POST /api/alerting/issues") && !page.text().contains("<script"));
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
+}

@@ -33,6 +33,7 @@ use crate::{
     evaluate::GroupView,
     runtime::{Clock, Tasks},
     samples::Store,
+    store::Accounts,
     telemetry::{Build, Metrics},
 };
 
@@ -260,6 +261,10 @@ impl World {
     }
 
     pub(super) async fn with(options: Options) -> Self {
+        Self::guarded(options, None).await
+    }
+
+    pub(super) async fn guarded(options: Options, accounts: Option<Arc<Accounts>>) -> Self {
         let (tasks, _) = Tasks::new();
         let clock = Clock::manual(NOW);
         let metrics = Metrics::new(&clock, Build { version: "1.2.3", revision: "abc" });
@@ -285,6 +290,8 @@ impl World {
             metrics,
             pages: axum::Router::new().route("/docs", axum::routing::get(|| async { "pages" })),
             pushes: Arc::clone(&signals) as Arc<dyn Signals>,
+            accounts,
+            failures: Site::failures(),
             tester: Arc::clone(&ports) as Arc<dyn Tester>,
             testing: Semaphore::new(1),
             bodies: Site::places(),

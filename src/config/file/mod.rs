@@ -1,6 +1,7 @@
 //! Exactly what may be written, one file per section. Everything is optional here and keeps its place; what must be
 //! there, how sections refer to each other and what is the default is decided in [`super::load`].
 
+mod auth;
 mod bot;
 mod escalation;
 mod global;
@@ -14,6 +15,7 @@ mod scrape;
 mod threshold;
 mod top;
 
+pub use auth::Auth;
 pub use bot::{Bot, Evaluation, NoData, Process, Storage, SuppressedResolves, Web, is_pid};
 pub use escalation::{Escalation, Issues, Repeat, Step};
 pub use global::{Global, SLACK_APP_URL, split_smarthost};

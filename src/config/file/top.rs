@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Bot, Escalation, Evaluation, Global, Http, InhibitRule, Issues, NoData, Receiver, Route, ScrapeConfig,
-    StaticConfig, Storage, SuppressedResolves, Thresholds, TimeInterval, Web,
+    Auth, Bot, Escalation, Evaluation, Global, Http, InhibitRule, Issues, NoData, Receiver, Route,
+    ScrapeConfig, StaticConfig, Storage, SuppressedResolves, Thresholds, TimeInterval, Web,
 };
 use crate::config::value::{At, section};
 
@@ -47,6 +47,8 @@ section! {
         templates: Vec<At<Arc<str>>>,
         /// Where and how much is kept.
         storage: Storage,
+        /// Who may ask.
+        auth: Auth,
         /// What is served.
         web: Web,
     }

@@ -3,6 +3,7 @@
 mod bot;
 mod breach;
 mod crash;
+mod described;
 mod environment;
 mod inbox;
 mod outage;

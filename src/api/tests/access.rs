@@ -1,0 +1,152 @@
+//! Who may do what: every endpoint, every role.
+
+use std::sync::Arc;
+
+use botwatch_core::access::{Permission, Role};
+use tempfile::TempDir;
+
+use super::world::{NOW, World};
+use crate::{
+    api::{Options, router::endpoints},
+    store::Accounts,
+};
+
+/// A world in which callers on this machine need a token, and one token of each role.
+struct Guarded {
+    world: World,
+    tokens: Vec<(Role, String)>,
+    accounts: Arc<Accounts>,
+    _dir: TempDir,
+}
+
+impl Guarded {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let accounts = Arc::new(Accounts::open(dir.path()).expect("fresh"));
+        let tokens = Role::ALL.map(|role| {
+            let (_, text) = accounts.create(&format!("a {role}"), role, NOW, None).expect("made");
+            (role, text)
+        });
+        let options = Options { loopback: None, ..Options::new("127.0.0.1:0", None) };
+        let world = World::guarded(options, Some(Arc::clone(&accounts))).await;
+        Self { world, tokens: tokens.to_vec(), accounts, _dir: dir }
+    }
+
+    fn token(&self, role: Role) -> &str {
+        &self.tokens.iter().find(|(r, _)| *r == role).expect("one of each").1
+    }
+}
+
+/// A path that the endpoint answers.
+fn path(of: &str) -> String {
+    of.replace("{id}", "0197f3a0-0000-7000-8000-000000000001").replace("{metric}", "m")
+}
+
+#[tokio::test]
+async fn every_endpoint_asks_for_its_permission() {
+    let guarded = Guarded::new().await;
+    let all = endpoints();
+    assert!(all.len() > 40);
+    for endpoint in &all {
+        let (method, path) = (endpoint.method.as_str(), path(endpoint.path));
+        let name = format!("{method} {path}");
+        // A webhook is taken from nearby without a token; that is shown elsewhere.
+        let open = matches!(endpoint.needs, Permission::Open | Permission::Webhook);
+        let answer = guarded.world.ask(method, &path, "Content-Type: application/json\r\n", "").await;
+        assert_eq!(answer.status == 401, !open, "{name} without a token: {}", answer.status);
+        if !open {
+            assert!(answer.head.contains("Bearer realm=") && answer.text().contains("admin.token"), "{name}");
+        }
+        for (role, token) in &guarded.tokens {
+            let headers = format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
+            let answer = guarded.world.ask(method, &path, &headers, "").await;
+            assert_ne!(answer.status, 401, "{name} as {role}");
+            let may = role.allows(endpoint.needs) || endpoint.needs == Permission::Webhook;
+            assert_eq!(answer.status == 403, !may, "{name} as {role}: {}", answer.status);
+        }
+        let headers = "Authorization: Bearer bw_00000000_wrong\r\n";
+        let status = guarded.world.ask(method, &path, headers, "").await.status;
+        assert!(matches!(status, 401 | 429), "{name} with a wrong token: {status}");
+    }
+    assert_eq!(guarded.world.get("/nowhere").await.status, 401, "nothing is told of what isn't there");
+    assert_eq!(guarded.world.get("/docs").await.status, 401);
+}
+
+/// No path answers without an entry in the table: what isn't in it is not there.
+#[tokio::test]
+async fn methods_without_an_entry_are_refused() {
+    let world = World::new().await;
+    let all = endpoints();
+    let mut paths: Vec<&str> = all.iter().map(|e| e.path).collect();
+    paths.dedup();
+    for of in paths {
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            if all.iter().any(|e| e.path == of && e.method == method) {
+                continue;
+            }
+            let answer = world.ask(method, &path(of), "", "").await;
+            assert_eq!(answer.status, 405, "{method} {of}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_did_it_is_recorded() {
+    let guarded = Guarded::new().await;
+    let token = guarded.token(Role::Operator);
+    let headers = format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
+    let body = r#"{"type": "system_failure", "title": "x"}"#;
+    let answer = guarded.world.ask("POST", "/api/alerting/issues", &headers, body).await;
+    let id = answer.json()["id"].as_str().expect("an id").to_owned();
+    for (body, by) in [("{}", "a operator"), (r#"{"resolvedBy": "anna"}"#, "anna (as a operator)")] {
+        let path = format!("/api/alerting/issues/{id}/acknowledge");
+        let body = body.replace("resolvedBy", "by");
+        let answer = guarded.world.ask("POST", &path, &headers, &body).await;
+        assert_eq!(answer.json()["acknowledged"]["by"], by);
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_taken_as_basics_password_and_refused_once_revoked() {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    let guarded = Guarded::new().await;
+    let token = guarded.token(Role::Viewer);
+    let basic = BASE64_STANDARD.encode(format!("anybody:{token}"));
+    let headers = format!("Authorization: Basic {basic}\r\n");
+    assert_eq!(guarded.world.ask("GET", "/api/v2/status", &headers, "").await.status, 200);
+    // A page of another's can't use what a browser has remembered.
+    let elsewhere = format!("{headers}Origin: https://evil.example\r\n");
+    assert_eq!(guarded.world.ask("GET", "/api/v2/status", &elsewhere, "").await.status, 403);
+    guarded.accounts.revoke("a viewer").expect("there");
+    assert_eq!(guarded.world.ask("GET", "/api/v2/status", &headers, "").await.status, 401);
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down() {
+    let guarded = Guarded::new().await;
+    let mut statuses = Vec::new();
+    for n in 0..15 {
+        let headers = format!("Authorization: Bearer bw_{n:08x}_guess\r\n");
+        statuses.push(guarded.world.ask("GET", "/api/v2/status", &headers, "").await.status);
+    }
+    assert_eq!((&statuses[..10], &statuses[10..]), (&[401; 10][..], &[429; 5][..]));
+    // Who knows a token is let in all the same.
+    let headers = format!("Authorization: Bearer {}\r\n", guarded.token(Role::Viewer));
+    assert_eq!(guarded.world.ask("GET", "/api/v2/status", &headers, "").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_first_refusal_says_the_next_command() {
+    let guarded = Guarded::new().await;
+    let body = r#"{"type": "system_failure", "title": "x"}"#;
+    let answer = guarded
+        .world
+        .ask("POST", "/api/alerting/issues?x=1", "Content-Type: application/json\r\n", body)
+        .await;
+    let detail = answer.json()["detail"].as_str().expect("text").to_owned();
+    let expected = "curl -X POST -H \"Authorization: Bearer $(cat admin.token)\" 'http://localhost/api/alerting/issues?x=1'";
+    assert!(detail.contains(expected), "{detail}");
+    // In Alertmanager's and Prometheus' shapes below their paths.
+    assert_eq!(guarded.world.get("/api/v2/status").await.json()["code"], 401);
+    assert_eq!(guarded.world.get("/api/v1/rules").await.json()["errorType"], "unauthorized");
+}
