@@ -37,8 +37,10 @@ const PATHS: &[&str] = &[
     "/api/v2/receivers",
     "/api/v2/silences",
     "/api/v2/status",
+    "/api/alerting/audit",
     "/api/alerting/config",
     "/api/alerting/health",
+    "/api/alerting/incidents",
     "/api/alerting/issues",
     "/api/alerting/issues/bulk",
     "/api/alerting/metrics",
@@ -75,6 +77,8 @@ pub(super) struct Endpoint {
 struct Routes {
     router: Router<Arc<Site>>,
     endpoints: Vec<Endpoint>,
+    /// None where only the table is wanted.
+    site: Option<Arc<Site>>,
 }
 
 impl Routes {
@@ -84,7 +88,8 @@ impl Routes {
         T: 'static,
     {
         let filter = MethodFilter::try_from(method.clone()).expect("a method that routes know");
-        let guarded = on(filter, handler).route_layer(from_fn_with_state(needs, guard));
+        let state = Guard { needs, method: method.clone(), path, site: self.site.clone() };
+        let guarded = on(filter, handler).route_layer(from_fn_with_state(state, guard));
         self.router = self.router.route(path, guarded);
         self.endpoints.push(Endpoint { method, path, needs });
         self
@@ -119,13 +124,66 @@ impl Routes {
     }
 }
 
-/// Lets a request through to its handler when who asks may.
-async fn guard(State(needs): State<Permission>, request: Request, next: Next) -> Response {
-    match request.extensions().get::<Caller>().map(|caller| caller.may(needs)) {
-        Some(Ok(())) => next.run(request).await,
-        Some(Err(failure)) => failure.into_response(),
-        None => Failure::forbidden("nobody asks").into_response(),
+/// What a guard knows.
+#[derive(Clone)]
+struct Guard {
+    needs: Permission,
+    method: Method,
+    path: &'static str,
+    site: Option<Arc<Site>>,
+}
+
+/// Lets a request through to its handler when who asks may. What people change is recorded before it is acknowledged.
+async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let Some(caller) = request.extensions().get::<Caller>().cloned() else {
+        return Failure::forbidden("nobody asks").into_response();
+    };
+    if let Err(failure) = caller.may(guard.needs) {
+        return failure.into_response();
     }
+    let audit = guard.site.as_ref().and_then(|site| site.audit.clone());
+    let changes = matches!(guard.needs, Permission::Manage | Permission::Administer);
+    let (Some(site), Some(audit), true) = (&guard.site, audit, changes) else { return next.run(request).await };
+    if !audit.is_sound() {
+        let why = "the audit log can't be written, and nothing is changed without a record of it";
+        return Failure::unavailable(why, 10).into_response();
+    }
+    let target = target(guard.path, request.uri().path());
+    let mut response = next.run(request).await;
+    if !response.status().is_success() {
+        return response;
+    }
+    let Audited { before, after } = response.extensions_mut().remove().unwrap_or_default();
+    let change = Change {
+        at: Change::at(site.clock.now()),
+        by: caller.name(),
+        role: caller.role(),
+        from: caller.address(),
+        action: format!("{} {}", guard.method, guard.path),
+        target,
+        before,
+        after,
+    };
+    // The change is made and durable: that it can't be recorded is told, and stops the next one.
+    let written = site.tasks.blocking(move || audit.append(change)).await;
+    if let Some(Err(error)) = written {
+        tracing::error!(%error, "a change could not be recorded in the audit log; further ones are refused");
+    }
+    response
+}
+
+/// The part of a path that stands for a parameter.
+fn target(pattern: &str, path: &str) -> String {
+    let parts = pattern.split('/').zip(path.split('/'));
+    let own: Vec<&str> = parts.filter(|(p, _)| p.starts_with('{')).map(|(_, part)| part).collect();
+    own.join("/")
+}
+
+/// What a handler says of its change, as an extension of its answer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Audited {
+    pub before: serde_json::Value,
+    pub after: serde_json::Value,
 }
 
 /// What isn't there is nobody's business who may not see what is.
@@ -133,9 +191,9 @@ async fn nowhere(Extension(caller): Extension<Caller>, uri: Uri) -> Failure {
     caller.may(Permission::View).err().unwrap_or_else(|| Failure::not_found(uri.path()))
 }
 
-fn routes() -> Routes {
-    use Permission::{Manage, Open, Report, View, Webhook};
-    Routes::default()
+fn routes(site: Option<Arc<Site>>) -> Routes {
+    use Permission::{Administer, Manage, Open, Report, View, Webhook};
+    Routes { site, ..Routes::default() }
         .get("/", View, page::page)
         // Links to expressions in messages: the page says what fires. Relative, so that it holds below a prefix.
         .get("/graph", View, async || axum::response::Redirect::to("./"))
@@ -167,6 +225,7 @@ fn routes() -> Routes {
         .get("/api/alerting/thresholds", View, alerting::thresholds)
         .at(Method::PATCH, "/api/alerting/thresholds/{metric}", Manage, alerting::set_threshold)
         .at(Method::DELETE, "/api/alerting/thresholds/{metric}", Manage, alerting::unset_threshold)
+        .get("/api/alerting/incidents", View, alerting::incidents)
         .get("/api/alerting/issues", View, alerting::issues)
         .post("/api/alerting/issues", Report, alerting::report)
         .post("/api/alerting/issues/bulk", Manage, alerting::bulk)
@@ -182,19 +241,21 @@ fn routes() -> Routes {
         .at(Method::PUT, "/api/alerting/webhook/grafana", Webhook, alerting::grafana)
         .post("/api/alerting/webhook/prometheus", Webhook, alerting::prometheus)
         .get("/api/alerting/notifications", View, notifications::notifications)
+        .get("/api/alerting/audit", Administer, alerting::audit)
         .get("/api/docs", View, openapi::page)
         .get("/api/docs/openapi.json", View, openapi::openapi)
 }
 
 /// All endpoints.
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    routes().endpoints
+    routes(None).endpoints
 }
 
 pub(super) fn router(site: Arc<Site>) -> Router {
     // They have no state of their own.
-    let pages = site.pages.clone().with_state(()).route_layer(from_fn_with_state(Permission::View, guard));
-    routes()
+    let viewing = Guard { needs: Permission::View, method: Method::GET, path: "/docs", site: None };
+    let pages = site.pages.clone().with_state(()).route_layer(from_fn_with_state(viewing, guard));
+    routes(Some(Arc::clone(&site)))
         .router
         .merge(pages)
         .fallback(nowhere)

@@ -221,7 +221,7 @@ async fn answer(
         (Ok(caller), Entry::Inside(_)) => {
             reason = Some(caller.reason());
             let mut request = request.map(Body::new);
-            request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(caller.from(peer));
             match router.oneshot(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},

@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 the answer is no, 2 usage, 70 a bug of botwatch. What a command prints is for people on
 //! stdout; problems go to stderr; `--json` where a program may read it.
 
+mod audit;
 mod check;
 mod demo;
 mod run;
@@ -39,6 +40,8 @@ enum Command {
     Run(run::Arguments),
     /// Shows what botwatch does: a simulated bot gets into trouble, and you are told
     Demo(demo::Arguments),
+    /// Says whether the audit log is as it was written
+    Audit(audit::Arguments),
     /// Makes, lists and revokes tokens for the API
     Token(token::Arguments),
     /// Checks files without running anything
@@ -59,8 +62,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Token(arguments) => token::run(arguments),
+        Command::Audit(arguments) => audit::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
     }
+}
+
+/// The data directory that a command is about (DESIGN §5).
+fn data_directory(given: Option<PathBuf>) -> PathBuf {
+    let state = std::env::var_os("STATE_DIRECTORY").filter(|s| !s.is_empty());
+    given.or(state.map(PathBuf::from)).unwrap_or_else(|| "data".into())
 }
 
 /// Prints to stdout; a closed pipe is the reader's affair.

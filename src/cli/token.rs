@@ -86,8 +86,7 @@ impl TokenJson {
 }
 
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    let state = std::env::var_os("STATE_DIRECTORY").filter(|s| !s.is_empty());
-    let dir = arguments.storage.or(state.map(PathBuf::from)).unwrap_or_else(|| "data".into());
+    let dir = super::data_directory(arguments.storage);
     if !dir.is_dir() {
         complain(format!("there is no data directory {}: name it with --storage.path", dir.display()));
         return ExitCode::from(NO);

@@ -8,6 +8,7 @@
 //! be salvaged is copied into a new one, and [`Finding`]s say what was lost. Called by `dispatch`; must not know it.
 
 mod accounts;
+mod audit;
 mod checkpoint;
 mod error;
 mod journal;
@@ -17,6 +18,7 @@ mod sqlite;
 mod tests;
 
 pub use accounts::{ADMIN_FILE, Accounts, AccountsError, Holder, Token};
+pub use audit::{Audit, Change, Entry as AuditEntry, Verdict, verify as verify_audit};
 pub use checkpoint::write_checkpoint;
 pub use error::Error;
 pub use journal::{Durable, Journal};

@@ -28,6 +28,8 @@ pub(super) struct Caller {
     /// What is to be said when that isn't enough, and the reason in a word.
     refusal: Failure,
     reason: &'static str,
+    /// Their address.
+    from: Option<IpAddr>,
 }
 
 impl Caller {
@@ -37,7 +39,7 @@ impl Caller {
             "{} has the role {}, which doesn't allow this",
             holder.name, holder.role
         ));
-        Self { name: Some(holder.name), role: Some(holder.role), nearby, refusal, reason: "role" }
+        Self { name: Some(holder.name), role: Some(holder.role), nearby, refusal, reason: "role", from: None }
     }
 
     /// Somebody on this machine.
@@ -45,12 +47,27 @@ impl Caller {
         let refusal = Failure::forbidden(format!(
             "callers on this machine have the role {role}, which doesn't allow this: use a token"
         ));
-        Self { name: None, role: Some(role), nearby: true, refusal, reason: "role" }
+        Self { name: None, role: Some(role), nearby: true, refusal, reason: "role", from: None }
     }
 
     /// Somebody who has not said who they are.
     pub(super) fn unknown(nearby: bool, refusal: Failure, reason: &'static str) -> Self {
-        Self { name: None, role: None, nearby, refusal, reason }
+        Self { name: None, role: None, nearby, refusal, reason, from: None }
+    }
+
+    /// With the address that they ask from.
+    pub(super) fn from(self, peer: IpAddr) -> Self {
+        Self { from: Some(peer), ..self }
+    }
+
+    /// The address that they ask from.
+    pub(super) fn address(&self) -> String {
+        self.from.map(|ip| ip.to_canonical().to_string()).unwrap_or_default()
+    }
+
+    /// Their role's word.
+    pub(super) fn role(&self) -> String {
+        self.role.map_or("none", Role::as_str).to_owned()
     }
 
     /// Why they are refused where they are, for a metric's label.

@@ -14,7 +14,10 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{CATEGORY, SOURCE};
+use super::{
+    CATEGORY, SOURCE,
+    incidents::{self, IncidentJson},
+};
 use crate::api::{body, failure::Failure, site::Site};
 
 /// An issue.
@@ -203,6 +206,9 @@ struct Detail {
     issue: IssueJson,
     timeline: Vec<EntryJson>,
     notifications: Vec<WhyJson>,
+    /// The trouble that it is probably part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incident: Option<IncidentJson>,
 }
 
 #[derive(Serialize)]
@@ -305,7 +311,8 @@ pub(in crate::api) async fn issue(
         Some((Copied::of(machine, now, episode), timeline, notifications))
     };
     let (copied, timeline, notifications) = site.read(look).await?.ok_or_else(|| no_issue(&id))?;
-    Ok(body::json(StatusCode::OK, &Detail { issue: copied.json(), timeline, notifications }))
+    let incident = incidents::of(&site, copied.episode.id).await?;
+    Ok(body::json(StatusCode::OK, &Detail { issue: copied.json(), timeline, notifications, incident }))
 }
 
 pub(super) fn no_issue(id: &str) -> Failure {

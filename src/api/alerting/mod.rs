@@ -5,6 +5,7 @@
 
 mod acts;
 mod health;
+mod incidents;
 mod issue;
 mod list;
 mod report;
@@ -15,6 +16,7 @@ mod webhook;
 
 pub(super) use acts::{acknowledge, assign, bulk, escalate, note, resolve, unacknowledge};
 pub(super) use health::{config, health};
+pub(super) use incidents::incidents;
 pub(super) use issue::issue;
 pub(super) use list::issues;
 pub(super) use report::report;

@@ -397,3 +397,30 @@ async fn nothing_is_acknowledged_that_is_not_on_disk() {
         }
     }
 }
+
+#[tokio::test]
+async fn issues_of_one_trouble_are_an_incident() {
+    let world = World::new().await;
+    let alerts = r#"[
+        {"labels":{"alertname":"DatabaseQuerySlow","bot":"b","severity":"warning"},"startsAt":"2025-11-23T23:59:00Z"},
+        {"labels":{"alertname":"ApiResponseSlow","bot":"b","severity":"critical"},"startsAt":"2025-11-23T23:59:20Z"},
+        {"labels":{"alertname":"DiskSpaceLow","bot":"other","severity":"warning"},"startsAt":"2025-11-23T23:59:10Z"}
+    ]"#;
+    assert_eq!(world.post(alerts).await.status, 200);
+    let found = world.get("/api/alerting/incidents?status=open").await.json();
+    let incidents = found["incidents"].as_array().expect("a list");
+    assert_eq!(incidents.len(), 1, "{found}");
+    let incident = &incidents[0];
+    assert_eq!(
+        (&incident["cause"]["title"], &incident["severity"]),
+        (&json!("DatabaseQuerySlow"), &json!("critical"))
+    );
+    let reason =
+        "DatabaseQuerySlow began 20 s before ApiResponseSlow, and a slow database makes the API slow";
+    assert_eq!((&incident["reason"], incident["issues"].as_array().map(Vec::len)), (&json!(reason), Some(2)));
+    // Each of them shows it.
+    let api = incident["issues"][1]["id"].as_str().expect("an id");
+    assert_eq!(world.get(&format!("/api/alerting/issues/{api}")).await.json()["incident"]["reason"], reason);
+    assert_eq!(world.get("/api/alerting/incidents?status=resolved").await.json(), json!({"incidents": []}));
+    assert_eq!(world.get("/api/alerting/incidents?status=odd").await.status, 400);
+}

@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn a_bucket_empties_and_fills_again() {
         let mut limiter = Limiter::new(Limit { per_second: 2.0, burst: 3.0 }, 10);
-        let at = |ms| Timestamp(1_000_000 + ms);
+        let at = |ms: i64| Timestamp(1_000_000 + ms);
         for _ in 0..3 {
             assert_eq!(limiter.take(at(0), &"a"), Ok(()));
         }
@@ -96,8 +96,8 @@ mod tests {
     #[test]
     fn many_keys_take_bounded_room() {
         let mut limiter = Limiter::new(Limit { per_second: 1.0, burst: 1.0 }, 100);
-        for n in 0..10_000 {
-            assert_eq!(limiter.take(Timestamp(n), &n), Ok(()));
+        for n in 0..10_000_i32 {
+            assert_eq!(limiter.take(Timestamp(i64::from(n)), &n), Ok(()));
         }
         assert_eq!((limiter.buckets.len(), limiter.by_time.len()), (100, 100));
         assert!(limiter.take(Timestamp(10_000), &9_999).is_err(), "the newest are remembered");

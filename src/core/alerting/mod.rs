@@ -55,6 +55,7 @@ mod episode;
 mod escalation;
 mod flush;
 mod group;
+mod incident;
 mod inhibit;
 mod intake;
 mod interval;
@@ -86,6 +87,7 @@ pub use delivery::{DONE_EPISODES_MAX, DeliveryState, Done, Phase, Result};
 pub use episode::{Ended, Episode, Standing};
 pub use escalation::{Escalation, EscalationRepeat, EscalationStep, Progress};
 pub use group::{Group, Member};
+pub use incident::{Incident, Lead, Topic, correlate, topic};
 pub use interval::{
     MonthDays, TimeInterval, parse_minute, parse_month_days, parse_months, parse_weekdays, parse_years,
 };

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod escalations;
+mod incidents;
 mod inhibit;
 mod intervals;
 mod issues;
