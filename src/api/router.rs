@@ -17,6 +17,7 @@ use super::{
     access::Caller, alerting, alertmanager, failure::Failure, health, metrics, notifications, openapi, page,
     prometheus, site::Site,
 };
+use crate::store::Change;
 
 /// All paths; those of metrics' labels.
 const PATHS: &[&str] = &[
@@ -142,8 +143,11 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
         return failure.into_response();
     }
     let audit = guard.site.as_ref().and_then(|site| site.audit.clone());
-    let changes = matches!(guard.needs, Permission::Manage | Permission::Administer);
-    let (Some(site), Some(audit), true) = (&guard.site, audit, changes) else { return next.run(request).await };
+    let people = matches!(guard.needs, Permission::Manage | Permission::Administer);
+    let changes = people && !guard.method.is_safe();
+    let (Some(site), Some(audit), true) = (&guard.site, audit, changes) else {
+        return next.run(request).await;
+    };
     if !audit.is_sound() {
         let why = "the audit log can't be written, and nothing is changed without a record of it";
         return Failure::unavailable(why, 10).into_response();

@@ -5,7 +5,7 @@ use std::{future::Future, net::IpAddr, pin::Pin, sync::Arc};
 use axum::Router;
 use botwatch_core::{
     access::{Limit, Limiter},
-    alerting::{self, Effect, Event, Machine, Outcome},
+    alerting::{self, Effect, Episode, EpisodeId, Event, Machine, Outcome},
     model::{Alert, Timestamp},
 };
 use parking_lot::Mutex;
@@ -20,10 +20,12 @@ use crate::{
     notify::Notifier,
     runtime::{Clock, Tasks},
     samples::Store,
-    store::Accounts,
+    store::{Accounts, Audit},
     telemetry::Metrics,
 };
 
+/// Episodes looked at in one go, so that the dispatcher is not held up.
+const STEP: usize = 2000;
 /// Bodies read at a time.
 const BODIES_MAX: usize = 8;
 
@@ -45,6 +47,8 @@ pub struct Parts {
     pub pushes: Pushes,
     /// Tokens.
     pub accounts: Arc<Accounts>,
+    /// Who changed what.
+    pub audit: Arc<Audit>,
     /// Botwatch's own metrics.
     pub metrics: Metrics,
     /// How botwatch itself stands.
@@ -150,6 +154,8 @@ pub(super) struct Site {
     pub pushes: Arc<dyn Signals>,
     /// Tokens; none in tests that need none.
     pub accounts: Option<Arc<Accounts>>,
+    /// Who changed what; none in tests that need none.
+    pub audit: Option<Arc<Audit>>,
     /// Failed log-ins by address.
     pub failures: Mutex<Limiter<IpAddr>>,
     pub tester: Arc<dyn Tester>,
@@ -177,6 +183,7 @@ impl Site {
             notifier,
             pushes,
             accounts,
+            audit,
             metrics,
             status,
             pages,
@@ -197,6 +204,7 @@ impl Site {
             pages,
             pushes: Arc::new(pushes),
             accounts: Some(accounts),
+            audit: Some(audit),
             failures: Self::failures(),
             tester: Arc::new(notifier),
             testing: Semaphore::new(1),
@@ -226,6 +234,51 @@ impl Site {
         });
         self.machine.change(change).await?;
         receiver.await.map_err(|_| NotDurable::Gone)
+    }
+
+    /// What is made of each issue, collected in bounded steps so that the dispatcher is not held up; `past`: also of those
+    /// that are over and remembered. One that becomes history between two steps may come twice.
+    pub(super) async fn scan<T: Send + 'static>(
+        &self,
+        past: bool,
+        of: impl Fn(&Machine, &Episode) -> Option<T> + Clone + Send + 'static,
+    ) -> Result<Vec<T>, Gone> {
+        let mut all: Vec<T> = Vec::new();
+        let mut after: Option<EpisodeId> = None;
+        loop {
+            let (of, from) = (of.clone(), after);
+            let look = move |machine: &Machine| {
+                let mut last = None;
+                let step = machine.alerts_after(from).take(STEP).inspect(|e| last = Some(e.id));
+                let found: Vec<T> = step.filter_map(|e| of(machine, e)).collect();
+                (found, last)
+            };
+            let (found, last) = self.read(look).await?;
+            all.extend(found);
+            match last {
+                Some(last) => after = Some(last),
+                None => break,
+            }
+        }
+        if !past {
+            return Ok(all);
+        }
+        let mut skip = 0;
+        loop {
+            let of = of.clone();
+            let look = move |machine: &Machine| {
+                let mut seen = 0;
+                let step = machine.past().skip(skip).take(STEP).inspect(|_| seen += 1);
+                let found: Vec<T> = step.filter_map(|e| of(machine, e)).collect();
+                (found, seen)
+            };
+            let (found, seen) = self.read(look).await?;
+            all.extend(found);
+            skip += seen;
+            if seen < STEP {
+                return Ok(all);
+            }
+        }
     }
 
     /// What a look at the machine gives.

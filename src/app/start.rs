@@ -22,7 +22,7 @@ use crate::{
     dispatch, evaluate, notify, platform,
     runtime::{self, Clock, Ended, Signal, Signals, Tasks},
     samples::Store,
-    store::{Accounts, DirectoryLock, Journal, Retention},
+    store::{Accounts, Audit, DirectoryLock, Journal, Retention},
     telemetry, ui,
 };
 
@@ -151,7 +151,9 @@ async fn assemble(
     let path = configuration.storage_path.clone();
     let in_use = |source| Error::Directory { path: path.clone(), source };
     let lock = DirectoryLock::take(&path).map_err(in_use)?;
-    let (accounts, findings) = Accounts::start(&path);
+    let (accounts, mut findings) = Accounts::start(&path);
+    let (audit, found) = Audit::start(&path);
+    findings.extend(found);
     for finding in findings {
         tracing::error!("{finding}");
     }
@@ -248,6 +250,7 @@ async fn assemble(
         notifier,
         pushes,
         accounts,
+        audit: Arc::new(audit),
         metrics: metrics.clone(),
         status: Arc::clone(&reloads) as Arc<dyn api::Status>,
         pages: ui::router(),

@@ -13,6 +13,7 @@ use std::{
     ffi::OsString,
     fmt,
     io::{self, IsTerminal as _, Write as _},
+    path::PathBuf,
     process::ExitCode,
 };
 

@@ -21,6 +21,8 @@ use ring::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::hex;
+
 /// The accounts' file.
 const FILE: &str = "accounts.json";
 /// The admin's token.
@@ -209,7 +211,7 @@ impl Accounts {
         if tokens.len() >= TOKENS_MAX {
             return Err(AccountsError::TooMany);
         }
-        let id: String = random::<4>()?.iter().map(|b| format!("{b:02x}")).collect();
+        let id = hex(&random::<4>()?);
         let text = format!("{PREFIX}{id}_{}", BASE64_URL_SAFE_NO_PAD.encode(random::<SECRET>()?));
         let token = Token { id, name: name.into(), role, hash: hash(&text), created_at: now, expires_at };
         tokens.push(token.clone());
@@ -292,7 +294,7 @@ fn replace(path: &Path, text: &str) -> Result<(), AccountsError> {
 }
 
 fn hash(token: &str) -> String {
-    digest(&SHA256, token.as_bytes()).as_ref().iter().map(|b| format!("{b:02x}")).collect()
+    hex(digest(&SHA256, token.as_bytes()).as_ref())
 }
 
 fn random<const N: usize>() -> Result<[u8; N], AccountsError> {

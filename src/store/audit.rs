@@ -19,6 +19,8 @@ use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::hex;
+
 const FILE: &str = "audit.log";
 const OLDER: &str = "audit.log.1";
 /// The file is put aside at this size, in bytes.
@@ -78,7 +80,7 @@ impl Entry {
         context.update(self.prev.as_bytes());
         context.update(b"\n");
         context.update(text.as_bytes());
-        context.finish().as_ref().iter().map(|b| format!("{b:02x}")).collect()
+        hex(context.finish().as_ref())
     }
 }
 
@@ -192,8 +194,7 @@ impl Audit {
 /// # Errors
 /// When a file can't be read.
 pub fn verify(dir: &Path) -> io::Result<Verdict> {
-    let mut verdict =
-        Verdict { entries: 0, first: 0, last_hash: BEGINNING.to_owned(), problems: Vec::new() };
+    let mut verdict = Verdict { entries: 0, first: 0, last_hash: BEGINNING.to_owned(), problems: Vec::new() };
     let mut last: Option<(u64, String)> = None;
     for name in [OLDER, FILE] {
         each_line(&dir.join(name), |line, text| {
@@ -267,7 +268,8 @@ fn mend(path: &Path, findings: &mut Vec<String>) -> io::Result<()> {
     let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
     if whole < bytes.len() {
         fs::OpenOptions::new().write(true).open(path)?.set_len(whole as u64)?;
-        findings.push(format!("the audit log's last line was torn; {} bytes were cut off", bytes.len() - whole));
+        findings
+            .push(format!("the audit log's last line was torn; {} bytes were cut off", bytes.len() - whole));
     }
     Ok(())
 }
@@ -332,11 +334,15 @@ mod tests {
         };
         assert_eq!(tampered(&lines), [""; 0]);
         let renamed = lines[1].replace("anna", "mallory");
-        assert!(tampered(&[lines[0], &renamed, lines[2], lines[3]])[0].contains("audit.log:2: entry 2 was changed"));
+        assert!(
+            tampered(&[lines[0], &renamed, lines[2], lines[3]])[0]
+                .contains("audit.log:2: entry 2 was changed")
+        );
         assert!(tampered(&[lines[0], lines[2], lines[3]])[0].contains("taken out"));
         assert!(!tampered(&[lines[0], lines[2], lines[1], lines[3]]).is_empty());
         assert!(!tampered(&[lines[0], lines[1], "{}", lines[2], lines[3]]).is_empty());
-        let forged = Entry { n: 2, change: change("x"), prev: BEGINNING.to_owned(), hash: String::new() }.sealed();
+        let forged =
+            Entry { n: 2, change: change("x"), prev: BEGINNING.to_owned(), hash: String::new() }.sealed();
         let forged = serde_json::to_string(&forged).expect("JSON");
         assert!(tampered(&[lines[0], &forged, lines[2], lines[3]])[0].contains("doesn't go on"));
     }
@@ -368,6 +374,10 @@ mod tests {
         assert_eq!((verdict.entries, verdict.problems.len()), (3, 0));
         fs::remove_file(dir.path().join(OLDER)).expect("gone");
         let verdict = verify(dir.path()).expect("read");
-        assert_eq!((verdict.entries, verdict.first, verdict.problems.len()), (1, 3, 0), "older files may be gone");
+        assert_eq!(
+            (verdict.entries, verdict.first, verdict.problems.len()),
+            (1, 3, 0),
+            "older files may be gone"
+        );
     }
 }

@@ -129,3 +129,12 @@ pub trait Backend: Send {
     /// Checks the database's integrity; the problems found, none if it is sound.
     fn verify(&mut self) -> Result<Vec<String>, Error>;
 }
+
+/// Bytes as hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -13,6 +13,7 @@ macro_rules! pages {
 pub(super) const PAGES: &[(&str, &str)] = pages![
     "access",
     "alerts",
+    "api",
     "configuration",
     "receivers",
     "metrics",

@@ -9,19 +9,19 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use botwatch_core::{
-    alerting::{EarlyResolve, Effect, EpisodeId, IssueError, Machine},
+    alerting::{EarlyResolve, Effect, Episode, EpisodeId, IssueError, Machine},
     model::{Duration, Timestamp},
 };
 use http::{Request, StatusCode};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
-    issue::{Copied, no_issue},
+    issue::{Copied, no_issue, status},
     report::failure,
 };
 use crate::{
-    api::{access::Caller, body, failure::Failure, form, form::Form, site::Site},
+    api::{access::Caller, body, failure::Failure, form, form::Form, router::Audited, site::Site},
     net::sanitise,
 };
 
@@ -153,17 +153,33 @@ async fn one(
                 machine.resolve_early(now, EarlyResolve { id, at: now, by, note }, effects);
                 return Ok(Some(None));
             };
+            let before = machine.episode(episode).map(state);
             wish.grant(machine, now, episode, by, effects)?;
-            let copied = machine.episode(episode).map(|e| Copied::of(machine, now, e));
+            let copied = machine.episode(episode).map(|e| (before, state(e), Copied::of(machine, now, e)));
             Ok(copied.map(Some))
         })
         .await?;
     match made.map_err(failure)? {
-        Some(Some(copied)) => Ok(body::json(StatusCode::OK, &copied.json())),
+        Some(Some((before, after, copied))) => {
+            let mut response = body::json(StatusCode::OK, &copied.json());
+            let before = before.unwrap_or_default();
+            response.extensions_mut().insert(Audited { before, after: with_action(after, action) });
+            Ok(response)
+        }
         // Not reported yet: its report may be on the way.
         Some(None) => Ok(body::json(StatusCode::ACCEPTED, &Pending { id: &id, status: "pending" })),
         None => Err(no_issue(&id)),
     }
+}
+
+/// What of an issue people change, for the audit log.
+fn state(e: &Episode) -> Value {
+    json!({"status": status(e), "assignee": e.assignee, "acknowledgedBy": e.acknowledged.as_ref().map(|a| &a.by)})
+}
+
+fn with_action(mut state: Value, action: &str) -> Value {
+    state["action"] = action.into();
+    state
 }
 
 /// What is kept of a resolve whose report has not arrived: only ids that a client can make.
@@ -234,6 +250,7 @@ pub(in crate::api) async fn bulk(
     let by = by(&mut form, &caller);
     let wish = Wish::read(&mut form, action, now);
     form.finish()?;
+    let after = json!({"action": action, "ids": ids});
     let results = site
         .change(move |machine: &mut Machine, now, effects| {
             let mut results = Vec::with_capacity(ids.len());
@@ -248,7 +265,9 @@ pub(in crate::api) async fn bulk(
             results
         })
         .await?;
-    Ok(body::json(StatusCode::OK, &Done { results }).into_response())
+    let mut response = body::json(StatusCode::OK, &Done { results }).into_response();
+    response.extensions_mut().insert(Audited { before: Value::Null, after });
+    Ok(response)
 }
 
 fn ids(form: &mut Form) -> Vec<String> {

@@ -4,16 +4,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{extract::State, response::Response};
 use botwatch_core::{
-    alerting::{Episode, EpisodeId, Incident, Lead, correlate},
+    alerting::{Episode, EpisodeId, Incident, Lead, Machine, correlate},
     model::{ALERT_NAME, Duration, SEVERITY, Timestamp, severity_rank},
 };
 use http::{StatusCode, Uri};
 use serde::Serialize;
 
-use super::{
-    issue::{id, status},
-    list::scan,
-};
+use super::issue::{id, status};
 use crate::{
     api::{body, failure::Failure, params::Params, site::Site},
     dispatch::Gone,
@@ -77,7 +74,7 @@ pub(super) async fn of(site: &Site, issue: EpisodeId) -> Result<Option<IncidentJ
 
 async fn all(site: &Site) -> Result<Vec<(IncidentJson, Incident)>, Failure> {
     let since = site.clock.now() - RECENT;
-    let look = move |e: &Episode| {
+    let look = move |_: &Machine, e: &Episode| {
         e.ended.is_none_or(|end| end.at >= since).then(|| {
             let summary = e.alert.annotations.value("summary");
             let labels = e.alert.labels.clone();
@@ -94,7 +91,7 @@ async fn all(site: &Site) -> Result<Vec<(IncidentJson, Incident)>, Failure> {
             (Lead { id: e.id, labels, title, starts_at, ended_at }, part)
         })
     };
-    let mut found = scan(site, true, look).await?;
+    let mut found = site.scan(true, look).await?;
     found.sort_by_key(|(lead, _)| std::cmp::Reverse((lead.starts_at, lead.id)));
     found.truncate(LEADS_MAX);
     let sorted = site.tasks.blocking(move || {

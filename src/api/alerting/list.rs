@@ -20,8 +20,6 @@ use crate::api::{body, failure::Failure, params::Params, site::Site};
 /// Issues in one answer unless `limit` says otherwise, and at most.
 const LIMIT: usize = 100;
 const LIMIT_MAX: usize = 1000;
-/// Issues looked at in one go, so that the dispatcher is not held up.
-const STEP: usize = 2000;
 const STATUSES: &[&str] = &["open", "acknowledged", "resolved"];
 const SORTS: &[&str] = &["startedAt", "resolvedAt", "severity", "title"];
 
@@ -94,57 +92,12 @@ pub(in crate::api) async fn issues(State(site): State<Arc<Site>>, uri: Uri) -> R
     Ok(body::json(StatusCode::OK, &List { issues, total, next }))
 }
 
-/// What is made of each issue, collected in bounded steps so that the dispatcher is not held up; `past`: also of those
-/// that are over and remembered. One that becomes history between two steps may come twice.
-pub(super) async fn scan<T: Send + 'static>(
-    site: &Site,
-    past: bool,
-    of: impl Fn(&Episode) -> Option<T> + Clone + Send + 'static,
-) -> Result<Vec<T>, Failure> {
-    let mut all: Vec<T> = Vec::new();
-    let mut after: Option<EpisodeId> = None;
-    loop {
-        let (of, from) = (of.clone(), after);
-        let look = move |machine: &Machine| {
-            let mut last = None;
-            let step = machine.alerts_after(from).take(STEP).inspect(|e| last = Some(e.id));
-            let found: Vec<T> = step.filter_map(of).collect();
-            (found, last)
-        };
-        let (found, last) = site.read(look).await?;
-        all.extend(found);
-        match last {
-            Some(last) => after = Some(last),
-            None => break,
-        }
-    }
-    if !past {
-        return Ok(all);
-    }
-    let mut skip = 0;
-    loop {
-        let of = of.clone();
-        let look = move |machine: &Machine| {
-            let mut seen = 0;
-            let step = machine.past().skip(skip).take(STEP).inspect(|_| seen += 1);
-            let found: Vec<T> = step.filter_map(of).collect();
-            (found, seen)
-        };
-        let (found, seen) = site.read(look).await?;
-        all.extend(found);
-        skip += seen;
-        if seen < STEP {
-            return Ok(all);
-        }
-    }
-}
-
 /// The places of all issues that are wanted.
 async fn places(site: &Site, wanted: &Arc<Wanted>) -> Result<Vec<Place>, Failure> {
     let past = wanted.statuses.is_empty() || wanted.statuses.iter().any(|s| s == "resolved");
     let wanted = Arc::clone(wanted);
-    let place = move |e: &Episode| wanted.wants(e).then(|| wanted.sort.place(e));
-    let mut all = scan(site, past, place).await?;
+    let place = move |_: &Machine, e: &Episode| wanted.wants(e).then(|| wanted.sort.place(e));
+    let mut all = site.scan(past, place).await?;
     all.sort_unstable_by_key(|place| place.id);
     all.dedup_by(|a, b| a.id == b.id);
     Ok(all)

@@ -4,6 +4,7 @@
 //! field is wrong and why. Everything that changes something answers once it is on disk.
 
 mod acts;
+mod audit;
 mod health;
 mod incidents;
 mod issue;
@@ -15,6 +16,7 @@ mod test;
 mod webhook;
 
 pub(super) use acts::{acknowledge, assign, bulk, escalate, note, resolve, unacknowledge};
+pub(super) use audit::audit;
 pub(super) use health::{config, health};
 pub(super) use incidents::incidents;
 pub(super) use issue::issue;

@@ -26,6 +26,7 @@ use crate::{
         form,
         form::Form,
         params::Params,
+        router::Audited,
         site::Site,
     },
     collect::push::{Push, PushError, ThresholdView},
@@ -409,7 +410,7 @@ pub(in crate::api) async fn set(
         })
         .await?;
     made.map_err(|e| Failure::conflict(e.to_string()))?;
-    answer(&site, &name).await
+    answer(&site, &name, levels_of(&before, &name)).await
 }
 
 /// The first severity whose threshold would be crossed before a lesser one's.
@@ -445,24 +446,36 @@ pub(in crate::api) async fn unset(
     let change = move |machine: &mut Machine, now: Timestamp, effects: &mut Vec<_>| {
         machine.unset_thresholds(now, &by, &of, severity.as_deref(), effects)
     };
+    let before = levels_of(&site.pushes.thresholds().await?, &metric);
     if site.change(change).await? == 0 {
         return Err(Failure::missing(format!("no threshold of {metric:?} was set here")));
     }
-    answer(&site, &metric).await
+    answer(&site, &metric, before).await
+}
+
+/// A metric's thresholds by severity, for the audit log.
+fn levels_of(views: &[ThresholdView], metric: &str) -> Value {
+    let own = views.iter().filter(|v| &*v.threshold.metric == metric);
+    own.map(|v| (v.threshold.severity.to_string(), Value::from(v.threshold.value)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// A metric's thresholds as they are from now on, once rules can see them.
-async fn answer(site: &Site, metric: &str) -> Result<Response, Failure> {
+async fn answer(site: &Site, metric: &str, before: Value) -> Result<Response, Failure> {
     site.pushes.refresh().await?;
     let views = site.pushes.thresholds().await?;
     let own: Vec<ThresholdView> = views.into_iter().filter(|v| &*v.threshold.metric == metric).collect();
-    match grouped(&own, &site.rules.groups()).pop() {
-        Some(shown) => Ok(body::json(StatusCode::OK, &shown)),
+    let after = levels_of(&own, metric);
+    let mut response = match grouped(&own, &site.rules.groups()).pop() {
+        Some(shown) => body::json(StatusCode::OK, &shown),
         None => {
             let direction = Direction::default().as_str();
             let levels = BTreeMap::new();
             let none = MetricThresholds { metric: metric.into(), direction, unit: None, levels, note: None };
-            Ok(body::json(StatusCode::OK, &none))
+            body::json(StatusCode::OK, &none)
         }
-    }
+    };
+    response.extensions_mut().insert(Audited { before, after });
+    Ok(response)
 }

@@ -10,7 +10,7 @@ use botwatch_core::{
 use http::{StatusCode, Uri};
 use serde::Serialize;
 
-use super::{CATEGORY, SOURCE, issue::status, list::scan};
+use super::{CATEGORY, SOURCE, issue::status};
 use crate::{
     api::{body, failure::Failure, params::Params, site::Site},
     evaluate::RuleKind,
@@ -128,12 +128,12 @@ pub(in crate::api) async fn statistics(State(site): State<Arc<Site>>, uri: Uri) 
     let params = Params::parse(uri.query());
     params.known(&["since", "until"])?;
     let (since, until) = (params.time("since")?, params.time("until")?);
-    let count = move |e: &Episode| {
+    let count = move |_: &Machine, e: &Episode| {
         let start = e.id.starts_at;
         let wanted = since.is_none_or(|t| start >= t) && until.is_none_or(|t| start < t);
         wanted.then(|| Counted::of(e))
     };
-    let counted = scan(&site, true, count).await?;
+    let counted = site.scan(true, count).await?;
     let notifications = site.read(notifications).await?;
     Ok(body::json(StatusCode::OK, &summary(&site, counted, notifications)))
 }

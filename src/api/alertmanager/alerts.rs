@@ -58,17 +58,14 @@ struct GroupJson {
 
 /// Alerts that fire, by fingerprint.
 pub(in crate::api) async fn alerts(State(site): State<Arc<Site>>, uri: Uri) -> Result<Response, Failure> {
-    let query = Query::of(&uri)?;
+    let query = Arc::new(Query::of(&uri)?);
     let now = site.clock.now();
-    let look = move |machine: &Machine| {
-        let active = machine.alerts().filter(|e| e.is_active());
-        let wanted = active.filter_map(|e| alert(machine, now, &query, e, &[]));
-        let mut all: Vec<AlertJson> =
-            wanted.filter(|a| a.receivers.iter().any(|r| query.names_receiver(&r.name))).collect();
-        all.sort_by(|a, b| a.fingerprint.cmp(&b.fingerprint));
-        all
+    let look = move |machine: &Machine, e: &Episode| {
+        let shown = e.is_active().then(|| alert(machine, now, &query, e, &[])).flatten();
+        shown.filter(|a| a.receivers.iter().any(|r| query.names_receiver(&r.name)))
     };
-    let found = site.read(look).await?;
+    let mut found = site.scan(false, look).await?;
+    found.sort_by(|a, b| a.fingerprint.cmp(&b.fingerprint));
     Ok(body::json(StatusCode::OK, &found).into_response())
 }
 

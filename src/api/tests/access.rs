@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::world::{NOW, World};
 use crate::{
     api::{Options, router::endpoints},
-    store::Accounts,
+    store::{Accounts, Audit},
 };
 
 /// A world in which callers on this machine need a token, and one token of each role.
@@ -16,7 +16,7 @@ struct Guarded {
     world: World,
     tokens: Vec<(Role, String)>,
     accounts: Arc<Accounts>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Guarded {
@@ -28,8 +28,9 @@ impl Guarded {
             (role, text)
         });
         let options = Options { loopback: None, ..Options::new("127.0.0.1:0", None) };
-        let world = World::guarded(options, Some(Arc::clone(&accounts))).await;
-        Self { world, tokens: tokens.to_vec(), accounts, _dir: dir }
+        let audit = Arc::new(Audit::start(dir.path()).0);
+        let world = World::guarded(options, Some(Arc::clone(&accounts)), Some(audit)).await;
+        Self { world, tokens: tokens.to_vec(), accounts, dir }
     }
 
     fn token(&self, role: Role) -> &str {
@@ -149,4 +150,45 @@ async fn the_first_refusal_says_the_next_command() {
     // In Alertmanager's and Prometheus' shapes below their paths.
     assert_eq!(guarded.world.get("/api/v2/status").await.json()["code"], 401);
     assert_eq!(guarded.world.get("/api/v1/rules").await.json()["errorType"], "unauthorized");
+}
+
+#[tokio::test]
+async fn changes_are_audited_with_what_was_before_and_after() {
+    let guarded = Guarded::new().await;
+    let with =
+        |role| format!("Authorization: Bearer {}\r\nContent-Type: application/json\r\n", guarded.token(role));
+    let (operator, admin) = (with(Role::Operator), with(Role::Admin));
+    let path = "/api/alerting/thresholds/memory_usage";
+    for body in [r#"{"critical": 95}"#, r#"{"critical": 96}"#, r#"{"critical": "x"}"#] {
+        guarded.world.ask("PATCH", path, &operator, body).await;
+    }
+    let report = r#"{"type": "system_failure", "title": "x"}"#;
+    let issue = guarded.world.ask("POST", "/api/alerting/issues", &operator, report).await.json();
+    let id = issue["id"].as_str().expect("an id");
+    guarded.world.ask("PATCH", &format!("/api/alerting/issues/{id}/resolve"), &admin, "{}").await;
+    let answer = guarded.world.ask("GET", "/api/alerting/audit", &admin, "").await.json();
+    let entries = answer["entries"].as_array().expect("a list");
+    assert_eq!(
+        entries.len(),
+        3,
+        "what is refused changes nothing, and reports are no changes by people: {answer}"
+    );
+    let (resolved, second) = (&entries[0], &entries[1]);
+    assert_eq!((&resolved["by"], &resolved["target"]), (&"a admin".into(), &id.into()));
+    assert_eq!(
+        (&resolved["before"]["status"], &resolved["after"]["status"]),
+        (&"open".into(), &"resolved".into())
+    );
+    assert_eq!(
+        (&second["action"], &second["from"]),
+        (&"PATCH /api/alerting/thresholds/{metric}".into(), &"127.0.0.1".into())
+    );
+    assert_eq!((&second["before"]["critical"], &second["after"]["critical"]), (&95.0.into(), &96.0.into()));
+    let page = guarded.world.ask("GET", "/api/alerting/audit?limit=2", &admin, "").await.json();
+    let next = page["next"].as_u64().expect("more");
+    let rest =
+        guarded.world.ask("GET", &format!("/api/alerting/audit?before={next}"), &admin, "").await.json();
+    assert_eq!(rest["entries"].as_array().map(Vec::len), Some(1), "{page} {rest}");
+    assert_eq!(crate::store::verify_audit(guarded.dir.path()).expect("read").problems, [""; 0]);
+    assert_eq!(guarded.world.ask("GET", "/api/alerting/audit", &operator, "").await.status, 403);
 }

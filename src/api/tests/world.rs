@@ -33,7 +33,7 @@ use crate::{
     evaluate::GroupView,
     runtime::{Clock, Tasks},
     samples::Store,
-    store::Accounts,
+    store::{Accounts, Audit},
     telemetry::{Build, Metrics},
 };
 
@@ -261,10 +261,14 @@ impl World {
     }
 
     pub(super) async fn with(options: Options) -> Self {
-        Self::guarded(options, None).await
+        Self::guarded(options, None, None).await
     }
 
-    pub(super) async fn guarded(options: Options, accounts: Option<Arc<Accounts>>) -> Self {
+    pub(super) async fn guarded(
+        options: Options,
+        accounts: Option<Arc<Accounts>>,
+        audit: Option<Arc<Audit>>,
+    ) -> Self {
         let (tasks, _) = Tasks::new();
         let clock = Clock::manual(NOW);
         let metrics = Metrics::new(&clock, Build { version: "1.2.3", revision: "abc" });
@@ -291,6 +295,7 @@ impl World {
             pages: axum::Router::new().route("/docs", axum::routing::get(|| async { "pages" })),
             pushes: Arc::clone(&signals) as Arc<dyn Signals>,
             accounts,
+            audit,
             failures: Site::failures(),
             tester: Arc::clone(&ports) as Arc<dyn Tester>,
             testing: Semaphore::new(1),

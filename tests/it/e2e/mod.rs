@@ -1,5 +1,6 @@
 //! The real binary as a child process, beside the real Express bot and real receivers, killed at bad moments.
 
+mod access;
 mod bot;
 mod breach;
 mod crash;
