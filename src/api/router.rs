@@ -40,6 +40,7 @@ const PATHS: &[&str] = &[
     "/api/v2/status",
     "/api/alerting/audit",
     "/api/alerting/config",
+    "/api/alerting/events",
     "/api/alerting/health",
     "/api/alerting/incidents",
     "/api/alerting/issues",
@@ -221,6 +222,7 @@ fn routes(site: Option<Arc<Site>>) -> Routes {
         .at(Method::DELETE, "/api/v2/silence/{id}", Manage, alertmanager::expire)
         .get("/api/v2/status", View, alertmanager::status)
         .get("/api/alerting/config", View, alerting::config)
+        .get("/api/alerting/events", View, alerting::events)
         .get("/api/alerting/health", Open, alerting::health)
         .get("/api/alerting/statistics", View, alerting::statistics)
         .post("/api/alerting/test", Manage, alerting::test)

@@ -26,6 +26,8 @@ use crate::{
 
 /// Episodes looked at in one go, so that the dispatcher is not held up.
 const STEP: usize = 2000;
+/// Connections that follow events.
+const FOLLOWERS_MAX: usize = 32;
 /// Bodies read at a time.
 const BODIES_MAX: usize = 8;
 
@@ -154,6 +156,10 @@ pub(super) struct Site {
     pub pushes: Arc<dyn Signals>,
     /// Tokens; none in tests that need none.
     pub accounts: Option<Arc<Accounts>>,
+    /// What happens.
+    pub feed: dispatch::Feed,
+    /// Places for who follows it.
+    pub followers: Arc<Semaphore>,
     /// Who changed what; none in tests that need none.
     pub audit: Option<Arc<Audit>>,
     /// Failed log-ins by address.
@@ -195,6 +201,8 @@ impl Site {
             tasks,
             options,
             store,
+            feed: dispatch.feed().clone(),
+            followers: Self::seats(),
             machine: Arc::new(dispatch),
             rules: Arc::new(rules),
             targets,
@@ -216,6 +224,11 @@ impl Site {
     /// Failed log-ins: some at once, then one every ten seconds.
     pub(super) fn failures() -> Mutex<Limiter<IpAddr>> {
         Mutex::new(Limiter::new(Limit { per_second: 0.1, burst: 10.0 }, 10_000))
+    }
+
+    /// Who follows keeps a connection: some must be left for others.
+    pub(super) fn seats() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(FOLLOWERS_MAX))
     }
 
     pub(super) fn places() -> Semaphore {

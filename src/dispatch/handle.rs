@@ -11,6 +11,8 @@ use botwatch_core::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+use super::Feed;
+
 /// Events that wait for the dispatcher. A full queue makes who feeds it wait (`tell`, `transitions`) or is refused
 /// (`submit`); nothing is dropped.
 const QUEUE_MAX: usize = 1024;
@@ -36,6 +38,7 @@ pub(super) enum Command {
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     durable: Arc<AtomicBool>,
+    feed: Feed,
 }
 
 /// The dispatcher has stopped.
@@ -58,10 +61,10 @@ pub enum NotDurable {
 }
 
 impl Handle {
-    pub(super) fn new() -> (Self, mpsc::Receiver<Command>, Arc<AtomicBool>) {
+    pub(super) fn new(feed: Feed) -> (Self, mpsc::Receiver<Command>, Arc<AtomicBool>) {
         let (commands, queue) = mpsc::channel(QUEUE_MAX);
         let durable = Arc::new(AtomicBool::new(true));
-        (Self { commands, durable: Arc::clone(&durable) }, queue, durable)
+        (Self { commands, durable: Arc::clone(&durable), feed }, queue, durable)
     }
 
     /// Hands an event over and returns when what it changed is on disk: after that it may be acknowledged.
@@ -148,6 +151,11 @@ impl Handle {
         }));
         self.commands.send(look).await.map_err(|_| Gone)?;
         answer.await.map_err(|_| Gone)
+    }
+
+    /// What happens, for who follows along.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     /// Whether the journal commits at present.

@@ -8,6 +8,7 @@
 //! **When the disk refuses** (DESIGN §2.10) events that want an acknowledgement are refused, everything else is decided
 //! and sent from memory, and a checkpoint is tried until one succeeds; only then are records appended again.
 
+mod feed;
 mod handle;
 mod metrics;
 mod news;
@@ -18,6 +19,7 @@ mod tests;
 
 use botwatch_core::alerting::Send;
 
+pub use feed::{Event as FeedEvent, Feed, Since, What};
 pub use handle::{Gone, Handle, NotDurable};
 pub use owner::{Parts, start};
 pub use restore::{Error, Restored, restore};

@@ -16,7 +16,7 @@ use prometheus::Registry;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Courier, Handle, NotDurable, ROUND_MAX,
+    Courier, Feed, FeedEvent, Handle, NotDurable, ROUND_MAX, What,
     handle::{Acknowledge, Command},
     metrics::Metrics,
     news::News,
@@ -57,7 +57,8 @@ pub struct Parts {
 /// # Errors
 /// When the system refuses a thread.
 pub fn start(tasks: &Tasks, parts: Parts, registry: &Registry) -> std::io::Result<Handle> {
-    let (handle, queue, durable_flag) = Handle::new();
+    let feed = Feed::after(parts.machine.seq().0);
+    let (handle, queue, durable_flag) = Handle::new(feed.clone());
     let metrics = Metrics::new(registry);
     metrics.durable.set(1);
     let mut owner = Owner {
@@ -68,6 +69,8 @@ pub fn start(tasks: &Tasks, parts: Parts, registry: &Registry) -> std::io::Resul
         clock: parts.clock,
         queue,
         durable_flag,
+        feed,
+        untold: VecDeque::new(),
         metrics,
         sound: true,
         lost: false,
@@ -93,6 +96,9 @@ struct Owner {
     queue: mpsc::Receiver<Command>,
     durable: watch::Receiver<Durable>,
     durable_flag: Arc<AtomicBool>,
+    feed: Feed,
+    /// Events that wait for their records, in order.
+    untold: VecDeque<FeedEvent>,
     metrics: Metrics,
     /// Whether the journal commits, as the machine was told.
     sound: bool,
@@ -250,11 +256,13 @@ impl Owner {
     /// Sorts the round's effects: records into one batch, attempts into their queue.
     fn journal(&mut self, now: Timestamp) {
         let mut records = Vec::new();
+        let mut events = Vec::new();
         let mut news = News::default();
         for effect in self.effects.drain(..) {
             match effect {
                 Effect::Record(record) => {
                     news.tell(&record);
+                    events.extend(What::of(&record).map(|what| (records.len() as u64, what)));
                     records.push(record.encode());
                 }
                 Effect::Send(send) => self.sends.push_back(send),
@@ -271,6 +279,8 @@ impl Owner {
             self.checkpoint_at = now + CHECKPOINT_EVERY;
         }
         let first = Seq(last.0 + 1 - records.len() as u64);
+        let events = events.into_iter();
+        self.untold.extend(events.map(|(nth, what)| FeedEvent { seq: first.0 + nth, at: now, what }));
         // Once a batch is lost only a checkpoint can make it good.
         self.lost |= !self.journal.append(Batch { first, at: now, records });
         if !self.lost {
@@ -316,6 +326,10 @@ impl Owner {
             && send.after <= reached
         {
             self.courier.send(self.sends.pop_front().expect("just seen"));
+        }
+        let told = self.untold.partition_point(|event| event.seq <= reached.0);
+        if told > 0 {
+            self.feed.publish(self.untold.drain(..told));
         }
         while let Some((seq, _)) = self.acknowledgements.front()
             && *seq <= reached

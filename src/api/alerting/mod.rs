@@ -5,6 +5,7 @@
 
 mod acts;
 mod audit;
+mod events;
 mod health;
 mod incidents;
 mod issue;
@@ -17,6 +18,7 @@ mod webhook;
 
 pub(super) use acts::{acknowledge, assign, bulk, escalate, note, resolve, unacknowledge};
 pub(super) use audit::audit;
+pub(super) use events::events;
 pub(super) use health::{config, health};
 pub(super) use incidents::incidents;
 pub(super) use issue::issue;

@@ -40,6 +40,8 @@ impl Guarded {
 
 /// A path that the endpoint answers.
 fn path(of: &str) -> String {
+    // A stream that is let in doesn't end.
+    let of = of.replace("/api/alerting/events", "/api/alerting/events?type=none");
     of.replace("{id}", "0197f3a0-0000-7000-8000-000000000001").replace("{metric}", "m")
 }
 

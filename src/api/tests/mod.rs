@@ -1,5 +1,6 @@
 mod access;
 mod alerts;
+mod events;
 mod exposed;
 mod issues;
 mod shapes;

@@ -29,7 +29,7 @@ use crate::{
         site::{Boxed, Change, Counts, Look, Machinery, Rules, Signals, Site, Tester},
     },
     collect::push::{Push, PushError, Pushed, ThresholdView},
-    dispatch::{Gone, NotDurable},
+    dispatch::{Feed, Gone, NotDurable},
     evaluate::GroupView,
     runtime::{Clock, Tasks},
     samples::Store,
@@ -229,6 +229,7 @@ pub(super) struct World {
     pub machine: Arc<FakeMachine>,
     pub ports: Arc<Ports>,
     pub signals: Arc<FakeSignals>,
+    pub feed: Feed,
 }
 
 /// An answer.
@@ -279,6 +280,7 @@ impl World {
             pushed: Mutex::default(),
             refreshed: AtomicUsize::new(0),
         });
+        let feed = Feed::default();
         let site = Site {
             started: NOW,
             counts: Counts::register(metrics.registry()).expect("a fresh registry"),
@@ -294,6 +296,8 @@ impl World {
             metrics,
             pages: axum::Router::new().route("/docs", axum::routing::get(|| async { "pages" })),
             pushes: Arc::clone(&signals) as Arc<dyn Signals>,
+            feed: feed.clone(),
+            followers: Site::seats(),
             accounts,
             audit,
             failures: Site::failures(),
@@ -304,7 +308,7 @@ impl World {
         };
         let listening = Server::bind(&site.options).await.expect("a free port");
         let address = Server::serve(listening, Arc::new(site)).address;
-        Self { address, tasks, store, machine, ports, signals }
+        Self { address, tasks, store, machine, ports, signals, feed }
     }
 
     /// Sends bytes as they are, and reads until the server closes.

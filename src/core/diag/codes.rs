@@ -47,6 +47,11 @@ pub const CODES: &[Code] = &[
          fails.",
     ),
     code(
+        "escalation",
+        "An escalation that can't work: it needs a name of its own, and steps that come one after the other (`after` \
+         counts from the beginning) and name receivers that tell somebody.",
+    ),
+    code(
         "fallback-circle",
         "Receivers fall back on each other in a circle: after the last has failed nobody is left to be \
          told.",
@@ -160,11 +165,6 @@ pub const CODES: &[Code] = &[
     code(
         "root-continue",
         "The root of the route tree has no siblings to continue to: `continue` belongs to its children.",
-    ),
-    code(
-        "escalation",
-        "An escalation that can't work: it needs a name of its own, and steps that come one after the other (`after` \
-         counts from the beginning) and name receivers that tell somebody.",
     ),
     code(
         "root-intervals",
