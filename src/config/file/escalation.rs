@@ -61,6 +61,22 @@ section! {
     }
 }
 
+section! {
+    /// What silences must be.
+    pub struct Silences("`silences`", "silences", check Silences::check) {
+        /// They may last so long at most.
+        max_duration: At<Duration>,
+        /// They must say why.
+        require_comment: At<bool>,
+    }
+}
+
+impl Silences {
+    fn check(&self, reader: &mut Reader, _: Span) {
+        over_zero(reader, "max_duration", &self.max_duration);
+    }
+}
+
 impl Issues {
     fn check(&self, reader: &mut Reader, _: Span) {
         over_zero(reader, "still_firing_after", &self.still_firing_after);

@@ -17,7 +17,7 @@ mod top;
 
 pub use auth::Auth;
 pub use bot::{Bot, Evaluation, NoData, Process, Storage, SuppressedResolves, Web, is_pid};
-pub use escalation::{Escalation, Issues, Repeat, Step};
+pub use escalation::{Escalation, Issues, Repeat, Silences, Step};
 pub use global::{Global, SLACK_APP_URL, split_smarthost};
 pub use http::{
     Authorization, BasicAuth, Header, Headers, Http, OAuth2, ProxyHeaders, Tls, TlsVersion, check_header_name,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Auth, Bot, Escalation, Evaluation, Global, Http, InhibitRule, Issues, NoData, Receiver, Route,
-    ScrapeConfig, StaticConfig, Storage, SuppressedResolves, Thresholds, TimeInterval, Web,
+    ScrapeConfig, Silences, StaticConfig, Storage, SuppressedResolves, Thresholds, TimeInterval, Web,
 };
 use crate::config::value::{At, section};
 
@@ -41,6 +41,8 @@ section! {
         thresholds: Thresholds,
         /// How issues are kept.
         issues: Issues,
+        /// What silences must be.
+        silences: Silences,
         /// Who is told when nobody answers; the first that matches an alert is its only one.
         escalations: Vec<Escalation>,
         /// Paths of template files; the last part may have `*`.

@@ -6,7 +6,7 @@ use botwatch_core::{
     alerting::{
         ACKNOWLEDGED_FOR, Escalation, EscalationRepeat, EscalationStep, GroupBy, InhibitRule,
         IntegrationOptions, Limits, Options, Place as Where, Problem, REOPEN_WITHIN, RESOLVE_TIMEOUT, Route,
-        STILL_FIRING_AFTER, SuppressedResolves,
+        STILL_FIRING_AFTER, SilenceGuards, SuppressedResolves,
     },
     diag::{Diagnostic, Level, has_errors},
     model::{Duration, Labels, Matcher},
@@ -45,6 +45,7 @@ pub(super) fn alerting(
         Some((Arc::clone(&i.name.as_ref()?.value), pieces))
     });
     let issues = file.issues.clone().unwrap_or_default();
+    let silences = file.silences.clone().unwrap_or_default();
     let kept = issues.resolved_max.as_ref().map(|n| usize::try_from(n.value).unwrap_or(usize::MAX));
     let usual = Limits::default();
     let options = Options {
@@ -61,6 +62,10 @@ pub(super) fn alerting(
         escalations: file.escalations.iter().flatten().map(escalation).collect(),
         reopen_within: or(issues.reopen_within.as_ref(), REOPEN_WITHIN),
         still_firing_after: or(issues.still_firing_after.as_ref(), STILL_FIRING_AFTER),
+        silence_guards: SilenceGuards {
+            max_duration: silences.max_duration.as_ref().map(|d| d.value),
+            require_comment: or(silences.require_comment.as_ref(), false),
+        },
         acknowledged_for: or(issues.acknowledged_for.as_ref(), ACKNOWLEDGED_FOR),
         limits: Limits { past_max: kept.unwrap_or(usual.past_max).min(RESOLVED_MAX), ..usual },
     };

@@ -94,7 +94,7 @@ impl Machine {
         let drops = self.options.suppressed_resolves == SuppressedResolves::Drop;
         let mut snapshot = Snapshot::default();
         let muted = self.muted(now, group);
-        let silences: Vec<&Silence> = self.state.silences.active(now).collect();
+        let silences: Vec<&Silence> = self.silences_in_force(now).collect();
         let escalates = group.is_escalation();
         let silenced = |labels: &Labels| {
             let by: Vec<_> = silences.iter().filter(|s| s.matches(labels)).map(|s| s.id.clone()).collect();

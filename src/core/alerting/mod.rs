@@ -101,12 +101,12 @@ pub use noise::{Firing, SHORT, Suggestion, suggest};
 pub use options::{
     ACKNOWLEDGED_FOR, ATTEMPT_TIMEOUT, GROUP_INTERVAL, GROUP_WAIT, GroupBy, GroupByError, IN_FLIGHT_MAX,
     InhibitRule, IntegrationOptions, Limits, Options, REOPEN_WITHIN, REPEAT_INTERVAL, RESOLVE_TIMEOUT,
-    RetryPolicy, Route, STILL_FIRING_AFTER, SuppressedResolves,
+    RetryPolicy, Route, STILL_FIRING_AFTER, SilenceGuards, SuppressedResolves,
 };
 pub use reason::{NotifyReason, Reason, WriteOff};
 pub use record::{DropReason, GroupOpened, GroupSettings, Planned, Record, RecordError};
 pub use route::{RouteNode, RouteOptions, RouteTable, group_key};
-pub use silence::{Silence, SilenceError, SilenceId, SilenceState, UNSILENCEABLE};
+pub use silence::{DURING, Silence, SilenceError, SilenceId, SilenceState, UNSILENCEABLE};
 pub use state::Counters;
 pub use threshold::{SetThreshold, TooManyThresholds};
 pub use types::*;

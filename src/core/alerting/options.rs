@@ -45,6 +45,8 @@ pub struct Options {
     pub reopen_within: Duration,
     /// What somebody resolved though a rule or a sender says that it fires is open again after this time.
     pub still_firing_after: Duration,
+    /// What a silence must be.
+    pub silence_guards: SilenceGuards,
     /// How long an acknowledgement holds that doesn't say.
     pub acknowledged_for: Duration,
     /// What bounds memory.
@@ -66,6 +68,7 @@ impl Default for Options {
             enabled: true,
             reopen_within: REOPEN_WITHIN,
             still_firing_after: STILL_FIRING_AFTER,
+            silence_guards: SilenceGuards::default(),
             acknowledged_for: ACKNOWLEDGED_FOR,
             limits: Limits::default(),
         }
@@ -244,6 +247,15 @@ pub struct InhibitRule {
     pub target: Vec<Matcher>,
     /// Labels that both must share; absent on both sides counts as shared.
     pub equal: Vec<Arc<str>>,
+}
+
+/// What a silence must be, beyond making sense. By default nothing, as in Alertmanager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SilenceGuards {
+    /// It may last so long at most.
+    pub max_duration: Option<Duration>,
+    /// It must say why.
+    pub require_comment: bool,
 }
 
 /// What becomes of the resolve of an alert that is inhibited or muted when it ends.

@@ -15,6 +15,9 @@ use super::{Effect, Machine, Record};
 /// The label of alerts that no silence keeps back: proof that the bot can't trade for real is not a matter of taste.
 pub const UNSILENCEABLE: (&str, &str) = ("botwatch_safety", "true");
 
+/// The annotation of a silence that holds only within time intervals: their names, with commas.
+pub const DURING: &str = "botwatch_during";
+
 /// A silence's identity: a UUID, made by who lets it be set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -88,6 +91,11 @@ impl Silence {
             && self.matchers.iter().all(|m| m.matches_labels(labels))
     }
 
+    /// The time intervals outside which it doesn't hold; none: it holds all the time.
+    pub fn during(&self) -> impl Iterator<Item = &str> {
+        self.annotations.value(DURING).split(',').map(str::trim).filter(|name| !name.is_empty())
+    }
+
     /// What is wrong with it (S-2).
     fn problem(&self) -> Option<&'static str> {
         if self.matchers.is_empty() {
@@ -131,6 +139,9 @@ pub enum SilenceError {
     /// It makes no sense, in Alertmanager's words.
     #[error("invalid silence: {0}")]
     Invalid(&'static str),
+    /// The configuration forbids it.
+    #[error("invalid silence: {0}")]
+    Guarded(String),
     /// There are too many.
     #[error("exceeded maximum number of silences: {0}")]
     TooMany(usize),
@@ -203,6 +214,9 @@ impl Machine {
         if let Some(why) = silence.problem() {
             return Err(SilenceError::Invalid(why));
         }
+        if let Some(why) = self.guarded(&silence) {
+            return Err(SilenceError::Guarded(why));
+        }
         if let Some(old) = old {
             if old.can_become(&silence, now) {
                 let id = old.id.clone();
@@ -247,6 +261,31 @@ impl Machine {
         Ok(())
     }
 
+    /// What the configuration has against a silence.
+    fn guarded(&self, silence: &Silence) -> Option<String> {
+        let guards = self.options.silence_guards;
+        let length = silence.ends_at.since(silence.starts_at);
+        if let Some(max) = guards.max_duration.filter(|max| length > *max) {
+            return Some(format!(
+                "it would last {length}, and {max} is the longest that `silences.max_duration` allows"
+            ));
+        }
+        if guards.require_comment && silence.comment.trim().is_empty() {
+            return Some("a comment is required (`silences.require_comment`)".to_owned());
+        }
+        let unknown = silence.during().find(|name| !self.options.time_intervals.contains_key(*name))?;
+        Some(format!("its annotation {DURING} names the time interval `{unknown}`, which is not configured"))
+    }
+
+    /// The silences in force now: of those that recur, the ones whose time it is.
+    pub(super) fn silences_in_force(&self, now: Timestamp) -> impl Iterator<Item = &Silence> {
+        let in_time = move |s: &&Silence| {
+            let mut during = s.during().peekable();
+            during.peek().is_none() || during.any(|name| self.is_within(now, name))
+        };
+        self.state.silences.active(now).filter(in_time)
+    }
+
     fn end_silence(&mut self, now: Timestamp, silence: Silence, effects: &mut Vec<Effect>) {
         // Over from this instant on, which a silence that ends now is not.
         let ends_at = now - Duration::from_millis(1);
@@ -269,7 +308,7 @@ impl Machine {
 
     /// The silences in force that concern an alert with these labels.
     pub fn silenced_by(&self, now: Timestamp, labels: &Labels) -> Vec<SilenceId> {
-        self.state.silences.active(now).filter(|s| s.matches(labels)).map(|s| s.id.clone()).collect()
+        self.silences_in_force(now).filter(|s| s.matches(labels)).map(|s| s.id.clone()).collect()
     }
 
     /// When the next one is forgotten.

@@ -198,3 +198,42 @@ fn what_makes_no_sense_is_refused_and_changes_nothing() {
     );
     assert_eq!(rig.records.len(), 3);
 }
+
+#[test]
+fn a_silence_may_recur() {
+    let mut options = options();
+    let now = jiff::Timestamp::from_second(T0).expect("in range").to_zoned(jiff::tz::TimeZone::UTC);
+    let minute = u16::try_from(i32::from(now.hour()) * 60 + i32::from(now.minute())).expect("of a day");
+    let piece =
+        TimeInterval { times: std::iter::once(minute..minute + 10).collect(), ..TimeInterval::default() };
+    options.time_intervals.insert("backup".into(), vec![piece]);
+    let mut rig = Rig::new(options);
+    let recurring = |name: &str| Silence {
+        annotations: Labels::from_pairs([(DURING, name)]),
+        ..silence("s1", "alertname=A", 0, 30 * 86_400)
+    };
+    let unknown = rig.set(0, None, recurring("lunch")).expect_err("not configured");
+    assert!(unknown.to_string().contains("`lunch`, which is not configured"), "{unknown}");
+    rig.set(0, None, recurring("backup")).expect("fine");
+    rig.fire(5, "alertname=A n=a");
+    rig.run_to(1200);
+    let first = rig.sent.first().expect("told after the interval").0;
+    assert!(first.since(at(0)) > secs(500), "{:?}", rig.story());
+    rig.end(1300, "alertname=A n=a");
+    // The next day it is quiet again.
+    rig.fire(86_400 + 5, "alertname=A n=b");
+    rig.run_to(86_400 + 300);
+    assert!(rig.sent.iter().all(|(t, _)| t.since(at(0)) < secs(86_000)), "{:?}", rig.story());
+}
+
+#[test]
+fn silences_are_guarded_as_configured() {
+    let mut options = options();
+    options.silence_guards = SilenceGuards { max_duration: Some(secs(3600)), require_comment: true };
+    let mut rig = Rig::new(options);
+    let long = rig.set(0, None, silence("s1", "alertname=A", 0, 3601)).expect_err("too long");
+    assert!(long.to_string().contains("1h is the longest"), "{long}");
+    let silent = Silence { comment: " ".into(), ..silence("s1", "alertname=A", 0, 60) };
+    assert!(rig.set(0, None, silent).expect_err("no comment").to_string().contains("a comment is required"));
+    rig.set(0, None, silence("s1", "alertname=A", 0, 3600)).expect("fine");
+}
