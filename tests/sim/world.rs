@@ -942,6 +942,7 @@ fn grant(
                 annotations: Labels::empty(),
                 generator_url: "".into(),
                 ids: vec![format!("r{number}").into()],
+                spare_id: None,
                 by: "sim".into(),
                 metadata: "".into(),
             };

@@ -50,7 +50,7 @@ pub(in crate::api) async fn report(
     form.finish()?;
     let now = site.clock.now();
     if new.ids.is_empty() {
-        new.ids.push(new_id(now)?);
+        new.spare_id = Some(new_id(now)?);
     }
     new.ids.extend(key);
     let (filed, copied) = file(&site, new).await?;
@@ -136,6 +136,7 @@ pub(super) fn read(form: &mut Form, site: &Site, caller: &Caller) -> NewIssue {
         annotations: Labels::from_pairs(texts.into_iter().filter(|(_, text)| !text.is_empty())),
         generator_url: "".into(),
         ids: id.into_iter().collect(),
+        spare_id: None,
         by: caller.name(),
         metadata: metadata.map_or_else(|| "".into(), data),
     }

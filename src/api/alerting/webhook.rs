@@ -330,7 +330,7 @@ async fn reports(site: &Site, caller: &Caller, body: Value) -> Result<Response, 
                 let mut new = report::read(&mut form, site, caller);
                 problems.extend(form.problems());
                 if new.ids.is_empty() {
-                    new.ids.push(new_id(now)?);
+                    new.spare_id = Some(new_id(now)?);
                 }
                 wanted.push(new);
             }

@@ -231,6 +231,8 @@ pub struct NewIssue {
     pub generator_url: Arc<str>,
     /// Ids for it, the issue's own first: an id or a key under which a report is known is not taken again.
     pub ids: Vec<Arc<str>>,
+    /// An id for an issue that has none yet; not remembered where it isn't needed.
+    pub spare_id: Option<Arc<str>>,
     /// Who reports it.
     pub by: Arc<str>,
     /// A JSON object as text, free of secrets; may be empty.
@@ -319,7 +321,11 @@ impl Machine {
             generator_url: new.generator_url,
             timeout: false,
         };
-        let (ids, by, metadata) = (new.ids, new.by, new.metadata);
+        let (mut ids, by, metadata) = (new.ids, new.by, new.metadata);
+        let is_named = self.state.episodes.get(episode).is_some_and(|e| e.report.is_some());
+        if let Some(spare) = new.spare_id.filter(|_| !is_named) {
+            ids.insert(0, spare);
+        }
         self.record(Record::Reported(Box::new(Reported { episode, alert, ids, by, metadata })), effects);
         if active.is_none() {
             self.route(now, vec![episode], effects);

@@ -10,6 +10,7 @@ pub(super) fn report(of: &str, ids: &[&str]) -> NewIssue {
         annotations: Labels::from_pairs([("summary", "Database lost")]),
         generator_url: "".into(),
         ids: ids.iter().map(|id| (*id).into()).collect(),
+        spare_id: None,
         by: "bot".into(),
         metadata: r#"{"table":"orders"}"#.into(),
     }
@@ -260,4 +261,19 @@ fn reports_find_room_or_are_refused() {
     assert_eq!(rig.report(1, "alertname=A n=9", &["i9"]), Err(IssueError::Full));
     assert!(rig.report(1, "alertname=A n=1", &["again"]).is_ok(), "what is known needs no room");
     assert!(rig.machine.issue("i9").is_none());
+}
+
+#[test]
+fn an_id_that_nobody_asked_for_is_only_the_issues() {
+    let mut rig = Rig::new(options());
+    let spare = |id: &str| NewIssue { spare_id: Some(id.into()), ..report(DB, &["key:a"]) };
+    rig.change(0, |m, now, effects| m.report(now, spare("s1"), effects)).expect("fine");
+    for n in 2..50 {
+        let new = NewIssue { ids: Vec::new(), ..spare(&format!("s{n}")) };
+        rig.change(1, |m, now, effects| m.report(now, new, effects)).expect("fine");
+    }
+    let issue = rig.machine.issue("s1").expect("its own id");
+    let ids: Vec<&str> = issue.report.iter().flat_map(|r| &r.ids).map(|id| &**id).collect();
+    assert_eq!((ids, issue.report.as_ref().map(|r| r.count)), (vec!["s1", "key:a"], Some(49)));
+    assert!(rig.machine.issue("s2").is_none());
 }
