@@ -21,7 +21,7 @@ use super::{
     query::{Query, time},
     time::parse as parse_time,
 };
-use crate::api::{body, failure::Failure, site::Site};
+use crate::api::{body, failure::Failure, router::Audited, site::Site};
 
 /// The schema's code of what has the wrong type.
 const TYPE: u16 = 601;
@@ -123,9 +123,13 @@ pub(in crate::api) async fn expire(
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let id = uuid(&id)?;
-    let ended = change(&site, move |machine, now, effects| machine.expire_silence(now, &id, effects)).await?;
-    Ok(match ended {
-        Ok(()) => StatusCode::OK.into_response(),
+    let end = move |machine: &mut Machine, now, effects: &mut Vec<_>| {
+        let before = recorded(machine, Some(&id), now);
+        machine.expire_silence(now, &id, effects)?;
+        Ok(Audited { before, after: recorded(machine, Some(&id), now) })
+    };
+    Ok(match change(&site, end).await? {
+        Ok(audited) => with(StatusCode::OK.into_response(), audited),
         Err(SilenceError::NotFound) => StatusCode::NOT_FOUND.into_response(),
         Err(other) => body::json(StatusCode::INTERNAL_SERVER_ERROR, &other.to_string()),
     })
@@ -154,13 +158,27 @@ pub(in crate::api) async fn set(
     let old = posted.id.clone().filter(|id| !id.is_empty()).map(|id| SilenceId(id.into()));
     let silence = posted.silence(site.clock.now(), new_id()?)?;
     let set = move |machine: &mut Machine, now, effects: &mut Vec<_>| {
-        machine.set_silence(now, old.as_ref(), silence, effects)
+        let before = recorded(machine, old.as_ref(), now);
+        let id = machine.set_silence(now, old.as_ref(), silence, effects)?;
+        let after = recorded(machine, Some(&id), now);
+        Ok((id, Audited { before, after }))
     };
     Ok(match change(&site, set).await? {
-        Ok(id) => body::json(StatusCode::OK, &SetJson { id: &id.0 }),
+        Ok((id, audited)) => with(body::json(StatusCode::OK, &SetJson { id: &id.0 }), audited),
         Err(error @ SilenceError::NotFound) => body::json(StatusCode::NOT_FOUND, &error.to_string()),
         Err(error) => body::json(StatusCode::BAD_REQUEST, &error.to_string()),
     })
+}
+
+/// A silence as the audit log has it.
+fn recorded(machine: &Machine, id: Option<&SilenceId>, now: Timestamp) -> serde_json::Value {
+    let silence = id.and_then(|id| machine.silence(id)).map(|s| SilenceJson::of(s, now));
+    serde_json::to_value(silence).unwrap_or_default()
+}
+
+fn with(mut response: Response, audited: Audited) -> Response {
+    response.extensions_mut().insert(audited);
+    response
 }
 
 /// A change that is on disk when it is answered.

@@ -168,7 +168,20 @@ async fn changes_are_audited_with_what_was_before_and_after() {
     let issue = guarded.world.ask("POST", "/api/alerting/issues", &operator, report).await.json();
     let id = issue["id"].as_str().expect("an id");
     guarded.world.ask("PATCH", &format!("/api/alerting/issues/{id}/resolve"), &admin, "{}").await;
-    let answer = guarded.world.ask("GET", "/api/alerting/audit", &admin, "").await.json();
+    let silence = r#"{"matchers":[{"name":"a","value":"b","isRegex":false}],"startsAt":"2025-11-24T00:00:00Z",
+        "endsAt":"2025-11-25T00:00:00Z","createdBy":"anna","comment":"why"}"#;
+    let set = guarded.world.ask("POST", "/api/v2/silences", &operator, silence).await.json();
+    let silence = set["silenceID"].as_str().expect("an id").to_owned();
+    guarded.world.ask("DELETE", &format!("/api/v2/silence/{silence}"), &operator, "").await;
+    let newest =
+        guarded.world.ask("GET", "/api/alerting/audit?limit=2", &admin, "").await.json()["entries"].clone();
+    assert_eq!(
+        (&newest[1]["before"], &newest[1]["after"]["comment"]),
+        (&serde_json::Value::Null, &"why".into())
+    );
+    let state = |at: &str| newest[0][at]["status"]["state"].clone();
+    assert_eq!((state("before"), state("after")), ("active".into(), "expired".into()));
+    let answer = guarded.world.ask("GET", "/api/alerting/audit?before=4", &admin, "").await.json();
     let entries = answer["entries"].as_array().expect("a list");
     assert_eq!(
         entries.len(),
@@ -186,7 +199,7 @@ async fn changes_are_audited_with_what_was_before_and_after() {
         (&"PATCH /api/alerting/thresholds/{metric}".into(), &"127.0.0.1".into())
     );
     assert_eq!((&second["before"]["critical"], &second["after"]["critical"]), (&95.0.into(), &96.0.into()));
-    let page = guarded.world.ask("GET", "/api/alerting/audit?limit=2", &admin, "").await.json();
+    let page = guarded.world.ask("GET", "/api/alerting/audit?limit=4", &admin, "").await.json();
     let next = page["next"].as_u64().expect("more");
     let rest =
         guarded.world.ask("GET", &format!("/api/alerting/audit?before={next}"), &admin, "").await.json();
