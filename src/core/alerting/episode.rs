@@ -544,7 +544,10 @@ impl Episodes {
                 e.value = Some(value_text(change.value));
                 return;
             }
-            e.fire(alert);
+            // It goes on firing: what began again after a resolve by hand keeps its own beginning.
+            let goes_on = e.is_active() && e.rules.contains(&change.rule);
+            let starts_at = if goes_on { e.alert.starts_at } else { alert.starts_at };
+            e.fire(Alert { starts_at, ..alert });
             e.value = Some(value_text(change.value));
             e.frozen_since = change.frozen_since;
             if !e.rules.contains(&change.rule) {

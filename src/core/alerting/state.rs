@@ -403,14 +403,28 @@ impl State {
         self.heard_elsewhere(&delivery, group, integration);
     }
 
-    /// What one group told is what the integration heard last, whatever another group told it before.
+    /// What one group told is what the integration heard last, whatever another group told it before: also the late end
+    /// of an earlier episode of an alert that fires again.
     fn heard_elsewhere(&mut self, delivery: &Delivery, group: u64, integration: &Arc<IntegrationId>) {
+        let fires =
+            |id: EpisodeId| delivery.alerts.iter().any(|a| a.episode == id && a.alert.ends_at.is_none());
         for alert in &delivery.alerts {
-            let Some(episode) = self.episodes.get(alert.episode) else { continue };
-            for other in episode.groups.iter().filter(|g| **g != group) {
+            let ended = alert.alert.ends_at.is_some();
+            if let Some(episode) = self.episodes.get(alert.episode) {
+                for other in episode.groups.iter().filter(|g| **g != group) {
+                    let lane = self.groups.get_mut(*other).and_then(|g| g.lanes.get_mut(integration));
+                    if let Some(told) = lane.and_then(|l| l.told.get_mut(&alert.episode)) {
+                        told.in_doubt = ended;
+                    }
+                }
+            }
+            let newest = self.episodes.newest(alert.episode.fingerprint);
+            let again = newest.filter(|e| ended && e.is_active() && e.id != alert.episode && !fires(e.id));
+            let Some(again) = again else { continue };
+            for other in &again.groups {
                 let lane = self.groups.get_mut(*other).and_then(|g| g.lanes.get_mut(integration));
-                if let Some(told) = lane.and_then(|l| l.told.get_mut(&alert.episode)) {
-                    told.in_doubt = alert.alert.ends_at.is_some();
+                if let Some(told) = lane.and_then(|l| l.told.get_mut(&again.id)) {
+                    told.in_doubt = true;
                 }
             }
         }
