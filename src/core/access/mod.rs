@@ -1,12 +1,16 @@
 //! Who may do what, and how often (DESIGN §4 "Access"). Pure: who asks is found out by `api`.
 
+mod claims;
 mod limit;
+mod network;
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+pub use claims::{ClaimsError, Expected, judge};
 pub use limit::{Limit, Limiter};
+pub use network::{Network, NetworkError, any_contains, client_address};
 
 /// What somebody is allowed to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
