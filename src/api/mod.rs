@@ -35,6 +35,7 @@ mod view;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+pub use access::{Access, AccessInForce, SIGNATURE_HEADER, WebhookSecret};
 pub use options::{
     BODY_MAX, BODY_TIMEOUT, CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS, CONNECTIONS_RESERVED, DRAIN,
     HEAD_TIMEOUT, Options, STALL_TIMEOUT,

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use botwatch_core::access::Role;
 use url::Url;
 
 /// Connections at a time: a Prometheus, a few dashboards and health checks; each costs some 20 KiB.
@@ -29,8 +28,6 @@ pub struct Options {
     pub listen: Arc<str>,
     /// Where people reach this botwatch: its host is accepted beside the loopback's names.
     pub external_url: Option<Url>,
-    /// What callers on this machine may do without a token; none: nothing.
-    pub loopback: Option<Role>,
     /// Where the admin's token lies, for who may read it.
     pub admin_file: Arc<str>,
     /// Before all paths: empty, or with a slash at the start and none at the end.
@@ -59,7 +56,6 @@ impl Options {
         Self {
             listen: listen.into(),
             external_url,
-            loopback: Some(Role::Operator),
             admin_file: "admin.token".into(),
             route_prefix: "".into(),
             connections_max: CONNECTIONS_MAX,

@@ -14,8 +14,8 @@ use botwatch_core::access::Permission;
 use http::{Method, Uri};
 
 use super::{
-    access::Caller, alerting, alertmanager, failure::Failure, health, metrics, notifications, openapi, page,
-    prometheus, site::Site,
+    access, access::Caller, alerting, alertmanager, body, failure::Failure, health, metrics, notifications,
+    openapi, page, prometheus, server, site::Site,
 };
 use crate::store::Change;
 
@@ -140,9 +140,16 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     let Some(caller) = request.extensions().get::<Caller>().cloned() else {
         return Failure::forbidden("nobody asks").into_response();
     };
-    if let Err(failure) = caller.may(guard.needs) {
-        return failure.into_response();
-    }
+    let request = match (caller.may(guard.needs), guard.needs, &guard.site) {
+        (Ok(()), ..) => request,
+        (Err(failure), Permission::Webhook, Some(site)) => {
+            match signed(site, &caller, request, failure).await {
+                Ok(request) => request,
+                Err(failure) => return failure.into_response(),
+            }
+        }
+        (Err(failure), ..) => return failure.into_response(),
+    };
     let audit = guard.site.as_ref().and_then(|site| site.audit.clone());
     let people = matches!(guard.needs, Permission::Manage | Permission::Administer);
     let changes = people && !guard.method.is_safe();
@@ -175,6 +182,27 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
         tracing::error!(%error, "a change could not be recorded in the audit log; further ones are refused");
     }
     response
+}
+
+/// A request that is refused unless its body is signed with the webhooks' secret.
+async fn signed(
+    site: &Site,
+    caller: &Caller,
+    request: Request,
+    refused: Failure,
+) -> Result<Request, Failure> {
+    let policy = site.access.get();
+    let Some(webhook) = policy.webhook.as_ref().filter(|w| access::is_signed(request.headers(), w)) else {
+        return Err(refused);
+    };
+    let (parts, body) = request.into_parts();
+    let body = body::read(site, body).await?;
+    let secret = server::read_secret(webhook).await?;
+    let now = site.clock.now();
+    if let Err(why) = access::verify(&parts.headers, &body, webhook, secret.reveal(), now) {
+        return Err(site.wrong_credentials(now, caller.ip(), why));
+    }
+    Ok(Request::from_parts(parts, body.into()))
 }
 
 /// The part of a path that stands for a parameter.

@@ -14,6 +14,7 @@ use axum::{
     body::Body,
     response::{IntoResponse as _, Response},
 };
+use botwatch_core::{access::any_contains, diag::chain, model::Secret};
 use http::{HeaderValue, Request, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -216,12 +217,12 @@ async fn answer(
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let packed = body::takes_gzip(request.headers());
     let mut reason = None;
-    let response = match (asks(peer, &request, &site), entry) {
+    let response = match (asks(peer, &request, &site).await, entry) {
         (Err(failure), _) => failure.into_response(),
         (Ok(caller), Entry::Inside(_)) => {
             reason = Some(caller.reason());
             let mut request = request.map(Body::new);
-            request.extensions_mut().insert(caller.from(peer));
+            request.extensions_mut().insert(caller);
             match router.oneshot(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
@@ -248,7 +249,26 @@ async fn answer(
 }
 
 /// Who asks. Wrong credentials are refused at once, also where none are needed.
-fn asks(peer: IpAddr, request: &Request<Incoming>, site: &Site) -> Result<Caller, Failure> {
+async fn asks(peer: IpAddr, request: &Request<Incoming>, site: &Site) -> Result<Caller, Failure> {
+    let access = site.access.get();
+    let (client, forwarded) = access::client(peer, request.headers(), &access.trusted_proxies);
+    let outside = !access.allow.is_empty() && !any_contains(&access.allow, client);
+    // Who asks by way of a proxy that isn't believed asks from the proxy's address.
+    if outside && !(client.is_loopback() && forwarded.is_none()) {
+        site.counts.refused.with_label_values(&["network"]).inc();
+        return Err(Failure::forbidden(format!("`auth.allow` does not have the address {client}")));
+    }
+    let caller = identify(client, forwarded.as_deref(), request, site, &access).await?;
+    Ok(caller.from(client))
+}
+
+async fn identify(
+    peer: IpAddr,
+    forwarded: Option<&str>,
+    request: &Request<Incoming>,
+    site: &Site,
+    policy: &access::Access,
+) -> Result<Caller, Failure> {
     let headers = request.headers();
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = match (request.uri().authority(), hosts.next(), hosts.next()) {
@@ -258,15 +278,17 @@ fn asks(peer: IpAddr, request: &Request<Incoming>, site: &Site) -> Result<Caller
         (None, host, None) => host.and_then(|h| h.to_str().ok()),
     };
     let origin = headers.get(header::ORIGIN).map(|o| o.to_str().unwrap_or_default());
-    let forwarded = access::forwarded(headers);
     let asked = access::Asked { peer, host, origin, forwarded };
     let external = site.options.external_url.as_ref();
-    // A proxy may stand for anybody.
-    let nearby = forwarded.is_none() && !is_public(peer.to_canonical());
+    // A proxy may stand for anybody, a page in somebody's browser for whoever made it.
+    let nearby = policy.webhook.is_none()
+        && forwarded.is_none()
+        && origin.is_none()
+        && !is_public(peer.to_canonical());
     let local = access::check(asked, external);
     let Some(token) = access::token(headers) else {
         return Ok(match local {
-            Ok(()) => match site.options.loopback {
+            Ok(()) => match policy.loopback {
                 Some(role) => Caller::local(role),
                 None => Caller::unknown(nearby, log_in(site, request), "credentials"),
             },
@@ -280,6 +302,12 @@ fn asks(peer: IpAddr, request: &Request<Incoming>, site: &Site) -> Result<Caller
         site.counts.refused.with_label_values(&[refused.reason()]).inc();
         return Err(refused.failure());
     }
+    if let (Some(webhook), Some(Ok(token))) = (&policy.webhook, Some(&token))
+        && request.uri().path().starts_with(WEBHOOKS)
+        && access::same(token, read_secret(webhook).await?.reveal())
+    {
+        return Ok(Caller::sender());
+    }
     let now = site.clock.now();
     let holder = token.and_then(|token| {
         let accounts = site.accounts.as_ref().ok_or("a token, and none are known here")?;
@@ -289,12 +317,20 @@ fn asks(peer: IpAddr, request: &Request<Incoming>, site: &Site) -> Result<Caller
         Ok(holder) => Ok(Caller::holder(holder, nearby)),
         Err(why) => {
             site.counts.refused.with_label_values(&["credentials"]).inc();
-            if site.failures.lock().take(now, &peer).is_err() {
-                return Err(Failure::too_often(1));
-            }
-            Err(Failure::log_in(format!("the request brings {why}")))
+            Err(site.wrong_credentials(now, peer, why))
         }
     }
+}
+
+/// Where webhooks come in.
+const WEBHOOKS: &str = "/api/alerting/webhook/";
+
+/// The webhooks' secret at this moment.
+pub(super) async fn read_secret(webhook: &access::WebhookSecret) -> Result<Secret, Failure> {
+    webhook.secret.read().await.map_err(|error| {
+        tracing::error!(error = %chain(&error), "the webhooks' secret can't be read");
+        Failure::unavailable("the webhooks' secret can't be read: the log says why", 10)
+    })
 }
 
 /// The exact next command of somebody on this machine.

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::{Options, Reloader, Status, Targets};
+use super::{AccessInForce, Options, Reloader, Status, Targets, failure::Failure};
 use crate::{
     collect::push::{Push, PushError, Pushed, Pushes, ThresholdView},
     dispatch::{self, Gone, NotDurable},
@@ -47,6 +47,8 @@ pub struct Parts {
     pub notifier: Notifier,
     /// Pushed metrics and thresholds.
     pub pushes: Pushes,
+    /// Who may ask.
+    pub access: AccessInForce,
     /// Tokens.
     pub accounts: Arc<Accounts>,
     /// Who changed what.
@@ -154,6 +156,7 @@ pub(super) struct Site {
     pub pages: Router,
     pub counts: Counts,
     pub pushes: Arc<dyn Signals>,
+    pub access: AccessInForce,
     /// Tokens; none in tests that need none.
     pub accounts: Option<Arc<Accounts>>,
     /// What happens.
@@ -188,6 +191,7 @@ impl Site {
             reloader,
             notifier,
             pushes,
+            access,
             accounts,
             audit,
             metrics,
@@ -211,6 +215,7 @@ impl Site {
             metrics,
             pages,
             pushes: Arc::new(pushes),
+            access,
             accounts: Some(accounts),
             audit: Some(audit),
             failures: Self::failures(),
@@ -224,6 +229,14 @@ impl Site {
     /// Failed log-ins: some at once, then one every ten seconds.
     pub(super) fn failures() -> Mutex<Limiter<IpAddr>> {
         Mutex::new(Limiter::new(Limit { per_second: 0.1, burst: 10.0 }, 10_000))
+    }
+
+    /// What to say to somebody whose credentials are wrong. Guessing is slowed down.
+    pub(super) fn wrong_credentials(&self, now: Timestamp, from: IpAddr, why: &str) -> Failure {
+        if self.failures.lock().take(now, &from).is_err() {
+            return Failure::too_often(1);
+        }
+        Failure::log_in(format!("the request brings {why}"))
     }
 
     /// Who follows keeps a connection: some must be left for others.
@@ -375,7 +388,7 @@ impl Counts {
         for status in ["firing", "resolved"] {
             counts.alerts_received.with_label_values(&[status, "v2"]);
         }
-        for reason in ["peer", "host", "origin", "credentials", "role"] {
+        for reason in ["peer", "host", "origin", "credentials", "role", "network"] {
             counts.refused.with_label_values(&[reason]);
         }
         registry.register(Box::new(counts.requests.clone()))?;

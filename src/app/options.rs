@@ -48,12 +48,6 @@ pub(super) fn api(configuration: &Configuration) -> api::Options {
     let web = &configuration.web;
     let external = url::Url::parse(&web.external_url).ok();
     let options = api::Options::new(Arc::<str>::from(web.listen_address()), external);
-    let auth = configuration.written.file.auth.clone().unwrap_or_default();
     let admin_file = configuration.storage_path.join(ADMIN_FILE).display().to_string();
-    api::Options {
-        loopback: auth.loopback(),
-        admin_file: admin_file.into(),
-        route_prefix: Arc::clone(&web.route_prefix),
-        ..options
-    }
+    api::Options { admin_file: admin_file.into(), route_prefix: Arc::clone(&web.route_prefix), ..options }
 }

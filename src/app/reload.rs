@@ -34,6 +34,7 @@ pub(super) struct Parts {
     pub(super) dispatch: dispatch::Handle,
     pub(super) collector: Collector,
     pub(super) pushes: Pushes,
+    pub(super) access: api::AccessInForce,
     pub(super) rules: evaluate::Handle,
     pub(super) logs: Option<telemetry::Logs>,
 }
@@ -205,6 +206,7 @@ impl Reloads {
         parts.rules.reload(options::evaluate(configuration, strict)).await;
         parts.collector.reload(configuration.collect.clone());
         parts.pushes.reload(configuration.pushes.clone());
+        parts.access.set(configuration.access.clone());
         observers.change(parts, &configuration.collect).await;
         if let Some(logs) = &parts.logs {
             let (level, debug) = super::start::log_level(configuration);

@@ -166,6 +166,7 @@ async fn assemble(
         watch_from = Watch::new(watched.clone());
     }
     let api_options = options::api(&configuration);
+    let access = api::AccessInForce::new(configuration.access.clone());
     let alive = super::alive::read(&path);
     let (dir, wanted, now) = (path.clone(), Arc::new(configuration.alerting.clone()), clock.now());
     if let Some(ahead) = alive.filter(|alive| *alive > now) {
@@ -235,6 +236,7 @@ async fn assemble(
             dispatch: dispatch.clone(),
             collector,
             pushes: pushes.clone(),
+            access: access.clone(),
             rules: rules.clone(),
             logs,
         },
@@ -249,6 +251,7 @@ async fn assemble(
         reloader: Arc::clone(&reloads) as Arc<dyn api::Reloader>,
         notifier,
         pushes,
+        access,
         accounts,
         audit: Arc::new(audit),
         metrics: metrics.clone(),

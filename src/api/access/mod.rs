@@ -3,15 +3,20 @@
 //! The peer's address keeps other machines away, unless a proxy on this one stands in between, which its headers show; `Host` keeps away web pages that make a name point at the loopback
 //! (DNS rebinding); `Origin` keeps away web pages that send requests across origins.
 
+mod policy;
+mod signature;
 #[cfg(test)]
 mod tests;
 
 use std::{net::IpAddr, sync::Arc};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use botwatch_core::access::{Permission, Role};
+use botwatch_core::access::{Network, Permission, Role, any_contains, client_address};
 use http::uri::Authority;
 use url::Url;
+
+pub use policy::{Access, AccessInForce, SIGNATURE_HEADER, WebhookSecret};
+pub(super) use signature::{is_signed, same, verify};
 
 use super::failure::Failure;
 use crate::store::Holder;
@@ -55,12 +60,23 @@ impl Caller {
         Self { name: None, role: None, nearby, refusal, reason, from: None }
     }
 
+    /// Whoever knows the webhooks' secret.
+    pub(super) fn sender() -> Self {
+        let refusal = Failure::forbidden("the webhooks' secret lets nobody do anything else");
+        Self { name: Some("webhook".into()), role: None, nearby: true, refusal, reason: "role", from: None }
+    }
+
     /// With the address that they ask from.
     pub(super) fn from(self, peer: IpAddr) -> Self {
         Self { from: Some(peer), ..self }
     }
 
-    /// The address that they ask from.
+    /// The address that they ask from; unspecified where nobody knows.
+    pub(super) fn ip(&self) -> IpAddr {
+        self.from.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))
+    }
+
+    /// The same as a text.
     pub(super) fn address(&self) -> String {
         self.from.map(|ip| ip.to_canonical().to_string()).unwrap_or_default()
     }
@@ -137,6 +153,27 @@ pub(super) struct Asked<'a> {
     pub origin: Option<&'a str>,
     /// A header that only proxies add.
     pub forwarded: Option<&'a str>,
+}
+
+/// Who asks, by what trusted proxies say; `None` for the second: nobody knows whether a proxy stands for somebody else.
+pub(super) fn client(
+    peer: IpAddr,
+    headers: &http::HeaderMap,
+    trusted: &[Network],
+) -> (IpAddr, Option<String>) {
+    let unknown = || (peer, forwarded(headers).map(str::to_owned));
+    if !any_contains(trusted, peer) {
+        return unknown();
+    }
+    let said: Option<Vec<&str>> =
+        headers.get_all("x-forwarded-for").iter().map(|value| value.to_str().ok()).collect();
+    match said {
+        Some(said) if !said.is_empty() => match client_address(peer, said.into_iter(), trusted) {
+            Some(client) => (client, None),
+            None => unknown(),
+        },
+        _ => unknown(),
+    }
 }
 
 /// The first header that a proxy adds: behind one the peer is the proxy, whoever asks.

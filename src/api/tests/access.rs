@@ -7,7 +7,8 @@ use tempfile::TempDir;
 
 use super::world::{NOW, World};
 use crate::{
-    api::{Options, router::endpoints},
+    api::{Access, Options, SIGNATURE_HEADER, WebhookSecret, router::endpoints},
+    net::SecretSource,
     store::{Accounts, Audit},
 };
 
@@ -27,9 +28,10 @@ impl Guarded {
             let (_, text) = accounts.create(&format!("a {role}"), role, NOW, None).expect("made");
             (role, text)
         });
-        let options = Options { loopback: None, ..Options::new("127.0.0.1:0", None) };
+        let options = Options::new("127.0.0.1:0", None);
         let audit = Arc::new(Audit::start(dir.path()).0);
         let world = World::guarded(options, Some(Arc::clone(&accounts)), Some(audit)).await;
+        world.access.set(Access { loopback: None, ..Access::default() });
         Self { world, tokens: tokens.to_vec(), accounts, dir }
     }
 
@@ -206,4 +208,124 @@ async fn changes_are_audited_with_what_was_before_and_after() {
     assert_eq!(rest["entries"].as_array().map(Vec::len), Some(1), "{page} {rest}");
     assert_eq!(crate::store::verify_audit(guarded.dir.path()).expect("read").problems, [""; 0]);
     assert_eq!(guarded.world.ask("GET", "/api/alerting/audit", &operator, "").await.status, 403);
+}
+
+const WEBHOOK: &str = "/api/alerting/webhook/alerts";
+const JSON: &str = "Content-Type: application/json\r\n";
+const REPORT: &str = r#"{"type": "system_failure", "title": "x"}"#;
+
+/// 200 also for what is new.
+fn taken(status: u16) -> u16 {
+    if status == 201 { 200 } else { status }
+}
+
+fn signature(secret: &str, text: &str) -> String {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
+    let tag = ring::hmac::sign(&key, text.as_bytes());
+    tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn webhooks_with_a_secret_need_it_or_a_signature() {
+    use base64::{Engine as _, prelude::BASE64_STANDARD};
+    let guarded = Guarded::new().await;
+    let send = async |headers: &str, body: &str| {
+        taken(guarded.world.ask("POST", WEBHOOK, &format!("{JSON}{headers}"), body).await.status)
+    };
+    assert_eq!(send("", REPORT).await, 200, "from nearby, while there is no secret");
+    assert_eq!(send("Origin: https://evil.example\r\n", REPORT).await, 403, "a page in somebody's browser");
+    let set = |timestamp_header: Option<&str>| {
+        let webhook = WebhookSecret {
+            secret: SecretSource::inline("s3cret"),
+            signature_header: SIGNATURE_HEADER.into(),
+            timestamp_header: timestamp_header.map(Into::into),
+        };
+        guarded.world.access.set(Access { loopback: None, webhook: Some(webhook), ..Access::default() });
+    };
+    set(None);
+    let basic = BASE64_STANDARD.encode("grafana:s3cret");
+    let signed = |text: &str| format!("X-Grafana-Alerting-Signature: {}\r\n", signature("s3cret", text));
+    let operator = format!("Authorization: Bearer {}\r\n", guarded.token(Role::Operator));
+    for (headers, status) in [
+        (String::new(), 401),
+        ("Authorization: Bearer s3cret\r\n".to_owned(), 200),
+        (format!("Authorization: Basic {basic}\r\n"), 200),
+        ("Authorization: Bearer s3cre\r\n".to_owned(), 401),
+        (operator, 200),
+        (signed(REPORT), 200),
+        (signed("{}"), 401),
+        (format!("X-Grafana-Alerting-Signature: {}\r\n", signature("guess", REPORT)), 401),
+        (format!("{}Authorization: Bearer s3cre\r\n", signed(REPORT)), 401),
+    ] {
+        assert_eq!(send(&headers, REPORT).await, status, "{headers}");
+    }
+    let secret = "Authorization: Bearer s3cret\r\n";
+    let other = guarded.world.ask("POST", "/api/alerting/issues", &format!("{JSON}{secret}"), REPORT).await;
+    assert_eq!(other.status, 401, "the secret opens nothing else");
+    let seconds = (NOW.0 / 1000).to_string();
+    set(Some("x-grafana-time"));
+    assert_eq!(send(&signed(REPORT), REPORT).await, 401, "the time must be signed, too");
+    let timed = format!("{}X-Grafana-Time: {seconds}\r\n", signed(&format!("{seconds}:{REPORT}")));
+    assert_eq!(send(&timed, REPORT).await, 200);
+    let answer =
+        guarded.world.ask("POST", WEBHOOK, &format!("{JSON}Authorization: Bearer no\r\n"), REPORT).await;
+    assert!(!answer.text().contains("s3cret"), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_webhook_secret_that_cannot_be_read_lets_nobody_in_and_the_sender_try_again() {
+    let guarded = Guarded::new().await;
+    let webhook = WebhookSecret {
+        secret: SecretSource::File(guarded.dir.path().join("secret")),
+        signature_header: SIGNATURE_HEADER.into(),
+        timestamp_header: None,
+    };
+    guarded.world.access.set(Access { loopback: None, webhook: Some(webhook), ..Access::default() });
+    let headers = format!("{JSON}Authorization: Bearer s\r\n");
+    let answer = guarded.world.ask("POST", WEBHOOK, &headers, REPORT).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, "10"));
+    std::fs::write(guarded.dir.path().join("secret"), "s\n").expect("written");
+    assert_eq!(taken(guarded.world.ask("POST", WEBHOOK, &headers, REPORT).await.status), 200);
+    std::fs::write(guarded.dir.path().join("secret"), "").expect("written");
+    let empty = format!("{JSON}Authorization: Bearer \r\n");
+    assert_eq!(guarded.world.ask("POST", WEBHOOK, &empty, REPORT).await.status, 401, "nobody's secret");
+}
+
+#[tokio::test]
+async fn trusted_proxies_say_who_asks() {
+    let world = World::new().await;
+    let networks = |texts: &[&str]| texts.iter().map(|t| t.parse().expect("a network")).collect::<Vec<_>>();
+    let ask = async |path: &str, headers: &str| world.ask("GET", path, headers, "").await.status;
+    let page = "/api/v2/status";
+    let elsewhere = "X-Forwarded-For: 203.0.113.9\r\n";
+    let local = "X-Forwarded-For: 127.0.0.1\r\n";
+    assert_eq!((ask(page, "").await, ask(page, elsewhere).await, ask(page, local).await), (200, 401, 401));
+    let trusted_proxies = networks(&["127.0.0.0/8"]);
+    world.access.set(Access { trusted_proxies: trusted_proxies.clone(), ..Access::default() });
+    for (headers, status) in [
+        ("", 200),
+        (elsewhere, 401),
+        (local, 200),
+        // What the client claims stands before what the proxy adds.
+        ("X-Forwarded-For: 127.0.0.1, 203.0.113.9\r\n", 401),
+        ("X-Forwarded-For: nonsense\r\n", 401),
+        ("X-Real-IP: 127.0.0.1\r\n", 401),
+        ("Forwarded: for=127.0.0.1\r\n", 401),
+    ] {
+        assert_eq!(ask(page, headers).await, status, "{headers:?}");
+    }
+    // Who may ask at all goes by the same address, and by that of a proxy that isn't believed.
+    let allow = networks(&["203.0.113.0/24"]);
+    world.access.set(Access { allow: allow.clone(), trusted_proxies, ..Access::default() });
+    for (headers, status) in [
+        ("", 200),
+        (elsewhere, 200),
+        ("X-Forwarded-For: 198.51.100.1\r\n", 403),
+        ("X-Forwarded-For: 203.0.113.9, 198.51.100.1\r\n", 403),
+        ("X-Forwarded-For: nonsense\r\n", 403),
+    ] {
+        assert_eq!(ask("/-/healthy", headers).await, status, "{headers:?}");
+    }
+    world.access.set(Access { allow, ..Access::default() });
+    assert_eq!(ask("/-/healthy", elsewhere).await, 403, "anybody can write that header");
 }

@@ -25,7 +25,7 @@ use tokio::{
 
 use crate::{
     api::{
-        Options, Reloader, Server, Status, StatusView, TargetView, Targets,
+        AccessInForce, Options, Reloader, Server, Status, StatusView, TargetView, Targets,
         site::{Boxed, Change, Counts, Look, Machinery, Rules, Signals, Site, Tester},
     },
     collect::push::{Push, PushError, Pushed, ThresholdView},
@@ -230,6 +230,7 @@ pub(super) struct World {
     pub ports: Arc<Ports>,
     pub signals: Arc<FakeSignals>,
     pub feed: Feed,
+    pub access: AccessInForce,
 }
 
 /// An answer.
@@ -280,8 +281,9 @@ impl World {
             pushed: Mutex::default(),
             refreshed: AtomicUsize::new(0),
         });
-        let feed = Feed::default();
+        let (feed, access) = (Feed::default(), AccessInForce::default());
         let site = Site {
+            access: access.clone(),
             started: NOW,
             counts: Counts::register(metrics.registry()).expect("a fresh registry"),
             clock,
@@ -308,7 +310,7 @@ impl World {
         };
         let listening = Server::bind(&site.options).await.expect("a free port");
         let address = Server::serve(listening, Arc::new(site)).address;
-        Self { address, tasks, store, machine, ports, signals, feed }
+        Self { address, tasks, store, machine, ports, signals, feed, access }
     }
 
     /// Sends bytes as they are, and reads until the server closes.

@@ -2,15 +2,40 @@
 
 use std::sync::Arc;
 
-use botwatch_core::{access::Role, diag::Span, yaml::Reader};
+use botwatch_core::{
+    access::{Network, Role},
+    diag::Span,
+    model::Secret,
+    yaml::Reader,
+};
 
-use crate::config::value::{At, section};
+use crate::config::value::{At, exclusive, section};
 
 section! {
     /// Who may ask.
     pub struct Auth("`auth`", "auth", check Auth::check) {
         /// What callers on this machine may do without a token: `viewer`, `operator`, or `off`.
         loopback: At<Arc<str>>,
+        /// Networks whose addresses may ask anything at all, beside this machine; none: everybody.
+        allow: Vec<At<Arc<str>>>,
+        /// Networks of proxies that are believed about who asks.
+        trusted_proxies: Vec<At<Arc<str>>>,
+        /// What senders of webhooks must know.
+        webhooks: Webhooks,
+    }
+}
+
+section! {
+    /// What senders of webhooks must know.
+    pub struct Webhooks("`webhooks`", "auth.webhooks", check Webhooks::check) {
+        /// The secret.
+        secret: At<Secret>,
+        /// A file with the secret, read on each use.
+        secret_file: At<Arc<str>>,
+        /// The header with a signature in place of the secret.
+        signature_header: At<Arc<str>>,
+        /// The header with the time that is signed, too.
+        timestamp_header: At<Arc<str>>,
     }
 }
 
@@ -24,6 +49,12 @@ impl Auth {
                 d.label("expected `viewer`, `operator` or `off`").hint("admins need a token, also here"),
             );
         }
+        for network in self.allow.iter().chain(&self.trusted_proxies).flatten() {
+            if let Err(why) = network.value.parse::<Network>() {
+                let d = network.error("invalid-value", why.to_string());
+                reader.report(d.label("expected an address or a network such as `10.0.0.0/8`"));
+            }
+        }
     }
 
     /// The role of callers on this machine; `None`: they need a token.
@@ -32,6 +63,27 @@ impl Auth {
             Some("viewer") => Some(Role::Viewer),
             Some("off") => None,
             _ => Some(Role::Operator),
+        }
+    }
+}
+
+impl Webhooks {
+    fn check(&self, reader: &mut Reader, span: Span) {
+        exclusive(reader, ("secret", &self.secret), ("secret_file", &self.secret_file));
+        if self.secret.is_none() && self.secret_file.is_none() {
+            let d = reader.error("missing-key", "`webhooks` has no secret", span);
+            reader.report(d.label("`secret` or `secret_file` is needed here"));
+        }
+        if let Some(empty) = self.secret.as_ref().filter(|s| s.value.is_empty()) {
+            reader.report(
+                empty.error("invalid-value", "the webhooks' secret is empty").label("anybody knows it"),
+            );
+        }
+        for header in self.signature_header.iter().chain(&self.timestamp_header) {
+            if http::HeaderName::from_bytes(header.value.as_bytes()).is_err() {
+                let d = header.error("invalid-value", format!("`{}` is no name of a header", header.value));
+                reader.report(d.label("expected a name such as `X-Grafana-Alerting-Signature`"));
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! From what was written to each module's own options, one file for each module. Nothing here runs anything; rule
 //! files and templates are read from disk, secrets are not.
 
+mod access;
 mod addresses;
 mod alerting;
 mod collect;
@@ -100,6 +101,8 @@ pub struct Configuration {
     pub storage_path: PathBuf,
     /// What pushed metrics and thresholds need to know.
     pub pushes: crate::collect::push::PushOptions,
+    /// Who may ask.
+    pub access: crate::api::Access,
     /// What is served.
     pub web: WebOptions,
     /// What only the environment says.
@@ -217,6 +220,7 @@ fn build(context: &mut Context<'_>, broken: bool) -> Option<Configuration> {
     let limits = context.file().thresholds.iter().flat_map(|t| &t.0);
     let thresholds = limits.flat_map(|(metric, limits)| limits.thresholds(metric)).collect();
     Some(Configuration {
+        access: access::access(context),
         pushes: crate::collect::push::PushOptions { bot: Arc::clone(&bot), thresholds },
         bot,
         collect,
