@@ -258,6 +258,11 @@ async fn asks(peer: IpAddr, request: &Request<Incoming>, site: &Site) -> Result<
         site.counts.refused.with_label_values(&["network"]).inc();
         return Err(Failure::forbidden(format!("`auth.allow` does not have the address {client}")));
     }
+    let webhook = request.uri().path().starts_with(WEBHOOKS);
+    if webhook || !(client.is_loopback() && forwarded.is_none()) {
+        site.may_ask(client, webhook, &access)
+            .inspect_err(|_| site.counts.refused.with_label_values(&["rate"]).inc())?;
+    }
     let caller = identify(client, forwarded.as_deref(), request, site, &access).await?;
     Ok(caller.from(client))
 }

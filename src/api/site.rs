@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::{AccessInForce, Options, Reloader, Status, Targets, failure::Failure};
+use super::{Access, AccessInForce, Options, Reloader, Status, Targets, failure::Failure};
 use crate::{
     collect::push::{Push, PushError, Pushed, Pushes, ThresholdView},
     dispatch::{self, Gone, NotDurable},
@@ -167,6 +167,8 @@ pub(super) struct Site {
     pub audit: Option<Arc<Audit>>,
     /// Failed log-ins by address.
     pub failures: Mutex<Limiter<IpAddr>>,
+    /// How often each address asks; the second: webhooks.
+    pub asked: [Mutex<Limiter<IpAddr>>; 2],
     pub tester: Arc<dyn Tester>,
     /// One test at a time.
     pub testing: Semaphore,
@@ -219,6 +221,7 @@ impl Site {
             accounts: Some(accounts),
             audit: Some(audit),
             failures: Self::failures(),
+            asked: Self::asked(),
             tester: Arc::new(notifier),
             testing: Semaphore::new(1),
             bodies: Self::places(),
@@ -229,6 +232,28 @@ impl Site {
     /// Failed log-ins: some at once, then one every ten seconds.
     pub(super) fn failures() -> Mutex<Limiter<IpAddr>> {
         Mutex::new(Limiter::new(Limit { per_second: 0.1, burst: 10.0 }, 10_000))
+    }
+
+    /// Full buckets; how large they are is said at each request.
+    pub(super) fn asked() -> [Mutex<Limiter<IpAddr>>; 2] {
+        let limit = Limit { per_second: 1.0, burst: 1.0 };
+        [(); 2].map(|()| Mutex::new(Limiter::new(limit, 10_000)))
+    }
+
+    /// Whether an address may ask once more.
+    ///
+    /// # Errors
+    /// When to try again.
+    pub(super) fn may_ask(&self, from: IpAddr, webhook: bool, access: &Access) -> Result<(), Failure> {
+        let mut asked = self.asked[usize::from(webhook)].lock();
+        asked.set_limit(if webhook { access.webhook_rate_limit } else { access.rate_limit });
+        asked.take(self.clock.now(), &from).map_err(|wait| {
+            let seconds = wait.as_secs_f64().ceil().clamp(1.0, 3600.0) as u32;
+            if webhook {
+                return Failure::unavailable("more webhooks than `auth.webhooks.rate_limit` allows", seconds);
+            }
+            Failure::too_often(seconds)
+        })
     }
 
     /// What to say to somebody whose credentials are wrong. Guessing is slowed down.
@@ -388,7 +413,7 @@ impl Counts {
         for status in ["firing", "resolved"] {
             counts.alerts_received.with_label_values(&[status, "v2"]);
         }
-        for reason in ["peer", "host", "origin", "credentials", "role", "network"] {
+        for reason in ["peer", "host", "origin", "credentials", "role", "network", "rate"] {
             counts.refused.with_label_values(&[reason]);
         }
         registry.register(Box::new(counts.requests.clone()))?;

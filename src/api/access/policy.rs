@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use botwatch_core::access::{Network, Role};
+use botwatch_core::access::{Limit, Network, Role};
 use parking_lot::RwLock;
 
 use crate::net::SecretSource;
 
 /// Who may ask (DESIGN §4 "Access").
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Access {
     /// What callers on this machine may do without a token; none: nothing.
     pub loopback: Option<Role>,
@@ -16,6 +16,10 @@ pub struct Access {
     pub allow: Vec<Network>,
     /// Proxies that are believed about who asks.
     pub trusted_proxies: Vec<Network>,
+    /// How often each address of another machine may ask; more is 429.
+    pub rate_limit: Limit,
+    /// How often each address may send webhooks; more is 503, which senders try again.
+    pub webhook_rate_limit: Limit,
     /// What senders of webhooks must know; none: they are taken from nearby.
     pub webhook: Option<WebhookSecret>,
 }
@@ -36,7 +40,14 @@ pub const SIGNATURE_HEADER: &str = "x-grafana-alerting-signature";
 
 impl Default for Access {
     fn default() -> Self {
-        Self { loopback: Some(Role::Operator), allow: Vec::new(), trusted_proxies: Vec::new(), webhook: None }
+        Self {
+            loopback: Some(Role::Operator),
+            allow: Vec::new(),
+            trusted_proxies: Vec::new(),
+            rate_limit: Limit { per_second: 100.0, burst: 1000.0 },
+            webhook_rate_limit: Limit { per_second: 50.0, burst: 500.0 },
+            webhook: None,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use botwatch_core::access::{Permission, Role};
+use botwatch_core::access::{Limit, Permission, Role};
 use tempfile::TempDir;
 
 use super::world::{NOW, World};
@@ -222,7 +222,7 @@ fn taken(status: u16) -> u16 {
 fn signature(secret: &str, text: &str) -> String {
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
     let tag = ring::hmac::sign(&key, text.as_bytes());
-    tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    tag.as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[tokio::test]
@@ -328,4 +328,36 @@ async fn trusted_proxies_say_who_asks() {
     }
     world.access.set(Access { allow, ..Access::default() });
     assert_eq!(ask("/-/healthy", elsewhere).await, 403, "anybody can write that header");
+}
+
+#[tokio::test]
+async fn who_asks_too_often_waits() {
+    let world = World::new().await;
+    let limit = |burst: f64| Limit { per_second: 0.5, burst };
+    let trusted_proxies = vec!["127.0.0.1".parse().expect("a network")];
+    let policy = Access {
+        rate_limit: limit(2.0),
+        webhook_rate_limit: limit(3.0),
+        trusted_proxies,
+        ..Access::default()
+    };
+    world.access.set(policy);
+    let ask = async |from: &str| {
+        let answer = world.ask("GET", "/-/healthy", &format!("X-Forwarded-For: {from}\r\n"), "").await;
+        (answer.status, answer.header("retry-after").to_owned())
+    };
+    for _ in 0..2 {
+        assert_eq!(ask("203.0.113.9").await.0, 200);
+    }
+    assert_eq!(ask("203.0.113.9").await, (429, "2".to_owned()));
+    assert_eq!(ask("203.0.113.10").await.0, 200, "somebody else");
+    for _ in 0..10 {
+        assert_eq!(world.get("/-/healthy").await.status, 200, "this machine");
+    }
+    // Senders of webhooks take 429 for good, and try 503 again (spec field §5c).
+    for n in 0..5 {
+        let answer = world.ask("POST", WEBHOOK, JSON, REPORT).await;
+        assert_eq!(answer.status == 503, n >= 3, "{n}: {}", answer.status);
+        assert_eq!(answer.header("retry-after").is_empty(), n < 3);
+    }
 }

@@ -303,6 +303,7 @@ impl World {
             accounts,
             audit,
             failures: Site::failures(),
+            asked: Site::asked(),
             tester: Arc::clone(&ports) as Arc<dyn Tester>,
             testing: Semaphore::new(1),
             bodies: Site::places(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use botwatch_core::{
-    access::{Network, Role},
+    access::{Limit, Network, Role},
     diag::Span,
     model::Secret,
     yaml::Reader,
@@ -20,13 +20,25 @@ section! {
         allow: Vec<At<Arc<str>>>,
         /// Networks of proxies that are believed about who asks.
         trusted_proxies: Vec<At<Arc<str>>>,
-        /// What senders of webhooks must know.
+        /// How often each address of another machine may ask.
+        rate_limit: RateLimit,
+        /// Webhooks of others.
         webhooks: Webhooks,
     }
 }
 
 section! {
-    /// What senders of webhooks must know.
+    /// How often somebody may ask.
+    pub struct RateLimit("`rate_limit`", "rate_limit", check RateLimit::check) {
+        /// Requests a second, in the long run.
+        per_second: At<f64>,
+        /// Requests at once.
+        burst: At<f64>,
+    }
+}
+
+section! {
+    /// Webhooks of others: what their senders must know, and how often each may send.
     pub struct Webhooks("`webhooks`", "auth.webhooks", check Webhooks::check) {
         /// The secret.
         secret: At<Secret>,
@@ -36,6 +48,8 @@ section! {
         signature_header: At<Arc<str>>,
         /// The header with the time that is signed, too.
         timestamp_header: At<Arc<str>>,
+        /// How often each address may send.
+        rate_limit: RateLimit,
     }
 }
 
@@ -67,11 +81,32 @@ impl Auth {
     }
 }
 
+impl RateLimit {
+    fn check(&self, reader: &mut Reader, _: Span) {
+        for (key, value, least) in [("per_second", &self.per_second, 0.001), ("burst", &self.burst, 1.0)] {
+            let Some(written) = value else { continue };
+            if !(written.value >= least && written.value <= 1e9) {
+                let d = written.error("invalid-value", format!("`{key}` is {}", written.value));
+                reader.report(d.label(format!("expected a number from {least}")));
+            }
+        }
+    }
+
+    /// With what isn't written as in another limit.
+    pub fn over(&self, default: Limit) -> Limit {
+        Limit {
+            per_second: self.per_second.as_ref().map_or(default.per_second, |at| at.value),
+            burst: self.burst.as_ref().map_or(default.burst, |at| at.value),
+        }
+    }
+}
+
 impl Webhooks {
     fn check(&self, reader: &mut Reader, span: Span) {
         exclusive(reader, ("secret", &self.secret), ("secret_file", &self.secret_file));
-        if self.secret.is_none() && self.secret_file.is_none() {
-            let d = reader.error("missing-key", "`webhooks` has no secret", span);
+        let signed = self.signature_header.is_some() || self.timestamp_header.is_some();
+        if signed && self.secret.is_none() && self.secret_file.is_none() {
+            let d = reader.error("missing-key", "`webhooks` has no secret to sign with", span);
             reader.report(d.label("`secret` or `secret_file` is needed here"));
         }
         if let Some(empty) = self.secret.as_ref().filter(|s| s.value.is_empty()) {

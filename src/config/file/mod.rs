@@ -15,7 +15,7 @@ mod scrape;
 mod threshold;
 mod top;
 
-pub use auth::{Auth, Webhooks};
+pub use auth::{Auth, RateLimit, Webhooks};
 pub use bot::{Bot, Evaluation, NoData, Process, Storage, SuppressedResolves, Web, is_pid};
 pub use escalation::{Escalation, Issues, Repeat, Silences, Step};
 pub use global::{Global, SLACK_APP_URL, split_smarthost};

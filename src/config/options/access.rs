@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 
-use botwatch_core::access::Network;
+use botwatch_core::access::{Limit, Network};
 
 use super::{Context, http::secret};
 use crate::{
     api::{Access, SIGNATURE_HEADER, WebhookSecret},
-    config::value::At,
+    config::{file::RateLimit, value::At},
 };
 
 pub(super) fn access(context: &Context<'_>) -> Access {
     let auth = context.file().auth.clone().unwrap_or_default();
     let webhooks = auth.webhooks.as_ref();
+    let defaults = Access::default();
+    let limit = |written: Option<&RateLimit>, default: Limit| written.map_or(default, |l| l.over(default));
     Access {
         loopback: auth.loopback(),
         allow: networks(auth.allow.as_ref()),
         trusted_proxies: networks(auth.trusted_proxies.as_ref()),
+        rate_limit: limit(auth.rate_limit.as_ref(), defaults.rate_limit),
+        webhook_rate_limit: limit(webhooks.and_then(|w| w.rate_limit.as_ref()), defaults.webhook_rate_limit),
         webhook: webhooks.and_then(|w| {
             let lower = |at: &At<Arc<str>>| Arc::from(at.value.to_ascii_lowercase());
             Some(WebhookSecret {

@@ -201,7 +201,7 @@ mod tests {
             match problem {
                 None => assert_eq!(found, Ok(("ann".to_owned(), Role::Viewer)), "{changes}"),
                 Some(says) => {
-                    assert!(found.as_ref().is_err_and(|e| e.contains(says)), "{changes}: {found:?}")
+                    assert!(found.as_ref().is_err_and(|e| e.contains(says)), "{changes}: {found:?}");
                 }
             }
         }

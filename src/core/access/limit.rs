@@ -39,6 +39,11 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         Self { limit, max: max.max(1), buckets: HashMap::new(), by_time: BTreeMap::new(), asked: 0 }
     }
 
+    /// Another limit from now on; what is in the buckets stays, as far as it fits.
+    pub fn set_limit(&mut self, limit: Limit) {
+        self.limit = limit;
+    }
+
     /// Takes a token.
     ///
     /// # Errors
@@ -91,6 +96,9 @@ mod tests {
             assert_eq!(limiter.take(at(60_000), &"a"), Ok(()), "full, not more");
         }
         assert!(limiter.take(at(60_000), &"a").is_err());
+        limiter.set_limit(Limit { per_second: 1.0, burst: 1.0 });
+        assert_eq!(limiter.take(at(61_000), &"a"), Ok(()));
+        assert_eq!(limiter.take(at(61_000), &"a"), Err(Duration::from_millis(1000)));
     }
 
     #[test]

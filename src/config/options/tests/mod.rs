@@ -1,3 +1,4 @@
+mod access;
 mod alerting;
 mod collect;
 mod environment;
