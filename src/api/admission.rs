@@ -83,7 +83,7 @@ pub(super) fn admit(elsewhere: &Arc<Mutex<Elsewhere>>, peer: IpAddr) -> Result<P
 
 /// What counts as one address: of IPv6 the 64 bits that a single host is free to choose from are cut off. `None`: this
 /// machine.
-fn source(peer: IpAddr) -> Option<IpAddr> {
+pub(super) fn source(peer: IpAddr) -> Option<IpAddr> {
     let ip = peer.to_canonical();
     if ip.is_loopback() {
         return None;

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::{Access, AccessInForce, Options, Reloader, Status, Targets, failure::Failure};
+use super::{Access, AccessInForce, Options, Reloader, Status, Targets, admission, failure::Failure};
 use crate::{
     collect::push::{Push, PushError, Pushed, Pushes, ThresholdView},
     dispatch::{self, Gone, NotDurable},
@@ -247,6 +247,7 @@ impl Site {
     pub(super) fn may_ask(&self, from: IpAddr, webhook: bool, access: &Access) -> Result<(), Failure> {
         let mut asked = self.asked[usize::from(webhook)].lock();
         asked.set_limit(if webhook { access.webhook_rate_limit } else { access.rate_limit });
+        let from = admission::source(from).unwrap_or(from);
         asked.take(self.clock.now(), &from).map_err(|wait| {
             let seconds = wait.as_secs_f64().ceil().clamp(1.0, 3600.0) as u32;
             if webhook {
@@ -258,6 +259,7 @@ impl Site {
 
     /// What to say to somebody whose credentials are wrong. Guessing is slowed down.
     pub(super) fn wrong_credentials(&self, now: Timestamp, from: IpAddr, why: &str) -> Failure {
+        let from = admission::source(from).unwrap_or(from);
         if self.failures.lock().take(now, &from).is_err() {
             return Failure::too_often(1);
         }

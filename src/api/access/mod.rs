@@ -161,6 +161,8 @@ pub(super) fn client(
     headers: &http::HeaderMap,
     trusted: &[Network],
 ) -> (IpAddr, Option<String>) {
+    // Who listens on IPv6 sees IPv4 callers as mapped addresses, which are no loopback.
+    let peer = peer.to_canonical();
     let unknown = || (peer, forwarded(headers).map(str::to_owned));
     if !any_contains(trusted, peer) {
         return unknown();
@@ -285,8 +287,9 @@ impl Refused {
                 return Failure::log_in(format!(
                     "the request came through a proxy (header `{header}`), so that nobody knows whether its caller is \
                      on botwatch's own machine: send `Authorization: Bearer TOKEN` (`botwatch token create NAME` makes \
-                     one), or ask at http://localhost there without the proxy; only a proxy that lets nobody in without \
-                     a log-in of its own may leave out Forwarded, X-Forwarded-*, X-Real-IP and Via"
+                     one), or ask at http://localhost there without the proxy; if the proxy sets \
+                     X-Forwarded-For itself, list its address in `auth.trusted_proxies`; only one that lets nobody in \
+                     without a log-in of its own may leave out Forwarded, X-Forwarded-*, X-Real-IP and Via"
                 ));
             }
             Self::Host(host) => format!(

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use super::{Asked, Caller, Refused, check, forwarded, token};
+use super::{Asked, Caller, Refused, check, client, forwarded, token};
 use crate::store::Holder;
 use botwatch_core::access::{Permission, Role};
 
@@ -160,4 +160,18 @@ fn webhooks_are_taken_from_nearby_or_with_a_role() {
     }
     let refused = Caller::holder(holder(Role::Viewer), true).may(Permission::Manage).expect_err("too little");
     assert!(refused.detail.ends_with("(it needs operator)"), "{}", refused.detail);
+}
+
+/// Sockets that listen on IPv6 show IPv4 callers as mapped addresses.
+#[test]
+fn mapped_addresses_are_what_they_stand_for() {
+    let trusted = ["127.0.0.1".parse().expect("a network")];
+    for (peer, expected) in
+        [("::ffff:127.0.0.1", "127.0.0.1"), ("::ffff:10.0.0.1", "10.0.0.1"), ("::1", "::1")]
+    {
+        for proxies in [&trusted[..], &[]] {
+            let found = client(peer.parse().expect("an address"), &HeaderMap::new(), proxies);
+            assert_eq!(found, (expected.parse().expect("an address"), None), "{peer}");
+        }
+    }
 }

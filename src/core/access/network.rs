@@ -26,19 +26,11 @@ pub enum NetworkError {
 impl Network {
     /// Whether an address lies in it. IPv4 addresses that are written as IPv6 count as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
-                u32::from(own) & mask == u32::from(other) & mask
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
-                u128::from(own) & mask == u128::from(other) & mask
-            }
-            _ => false,
-        }
+        let address = address.to_canonical();
+        address.is_ipv4() == self.address.is_ipv4() && Self { address, ..*self }.cut() == *self
     }
 
+    /// Without the bits beyond its length.
     fn cut(self) -> Self {
         let address = match self.address {
             IpAddr::V4(v4) => {
